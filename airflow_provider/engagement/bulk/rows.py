@@ -1,0 +1,33 @@
+"""Where rows come from: lists, XComs, mapped upstream tasks, generators, callables."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+Row = Mapping[str, Any]
+Rows = Iterable[Row | Iterable[Row]] | Callable[[], Iterable[Row | Iterable[Row]]]
+"""An iterable of rows, of lists of rows (what mapped upstream tasks return), or a callable that gives one."""
+
+
+def iterate_rows(source: Rows | None) -> Iterator[Any]:
+    """Yield the rows of a source one by one, whatever form it has.
+
+    Args:
+        source: see `Rows`.
+
+    Raises:
+        TypeError: the source is no iterable of rows; the message says what it is and what it should be.
+    """
+    if callable(source):
+        source = source()
+    if source is None:
+        raise TypeError("rows is None: the upstream task returned nothing; return a list of rows, empty if there are none")
+    if isinstance(source, str | bytes | Mapping) or not isinstance(source, Iterable):
+        hint = " (a template renders to text: pass the upstream task's output instead)" if isinstance(source, str) else ""
+        raise TypeError(f"rows must be a list or another iterable of dicts, got {type(source).__name__}{hint}")
+    for item in source:
+        if isinstance(item, Mapping | str | bytes) or not isinstance(item, Iterable):
+            yield item
+        else:
+            yield from item

@@ -1,0 +1,106 @@
+"""Send a plan: concurrently, at the client's pace, each row to an outcome."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from airflow_provider.engagement.bulk.plan import Plan, PlannedRow, Refusal
+from airflow_provider.engagement.wire.clients import AsyncClient
+from airflow_provider.engagement.wire.errors import ApiError, Rejected, Unauthorized
+from airflow_provider.engagement.wire.together import together
+
+PROGRESS_SECONDS = 5.0
+FAILURES_IN_A_ROW = 10
+"""After so many rows in doubt without one success between them, the server is taken to be down."""
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What became of a plan, so far.
+
+    Attributes:
+        sent: rows the server accepted.
+        refusals: rows the server refused for good, and rows in doubt.
+        stopped: why sending stopped before the end, or None; the rows behind it were not sent.
+        requests: requests sent, repeated ones included.
+        retried: requests that were repeats.
+        waited: seconds held back for the rate limit.
+        failures_in_a_row: rows in doubt since the last success.
+    """
+
+    sent: int = 0
+    refusals: list[Refusal] = field(default_factory=list)
+    stopped: ApiError | None = None
+    requests: int = 0
+    retried: int = 0
+    waited: float = 0.0
+    failures_in_a_row: int = 0
+
+    @property
+    def in_doubt(self) -> int:
+        """How many rows may or may not have been processed."""
+        return sum(refusal.in_doubt for refusal in self.refusals)
+
+
+async def send_plan(client: AsyncClient, plan: Plan, on_progress: Callable[[Outcome], None]) -> Outcome:
+    """Send every planned row once, rows of one key in order.
+
+    A row the server refuses for good, or a row in doubt, does not stop the others. A refused key, a failure that outlasted its
+    retries, or many rows in doubt in a row do: every other row would meet the same.
+
+    Args:
+        client: the account; it is closed by the caller.
+        plan: what to send.
+        on_progress: called every few seconds, and not in between.
+    """
+    outcome = Outcome()
+    lanes = iter(plan.lanes)
+    reporter = asyncio.create_task(_report(client, outcome, on_progress))
+    try:
+        await together(_work(client, lanes, outcome) for _ in range(min(client.config.concurrency, len(plan.lanes))))
+    finally:
+        reporter.cancel()
+        _account(client, outcome)
+    return outcome
+
+
+async def _work(client: AsyncClient, lanes: Iterator[list[PlannedRow]], outcome: Outcome) -> None:
+    for lane in lanes:
+        for row in lane:
+            if outcome.stopped is not None:
+                return
+            await _send(client, row, outcome)
+
+
+async def _send(client: AsyncClient, row: PlannedRow, outcome: Outcome) -> None:
+    try:
+        await client.send(row.call)
+    except ApiError as error:
+        final = isinstance(error, Rejected) and not isinstance(error, Unauthorized)
+        if final or error.in_doubt:
+            problem = error.problem
+            outcome.refusals.append(Refusal(row.position, row.key, str(error), problem.code, problem.request_id, error.in_doubt))
+        outcome.failures_in_a_row += error.in_doubt
+        if not final and (not error.in_doubt or outcome.failures_in_a_row >= FAILURES_IN_A_ROW) and outcome.stopped is None:
+            outcome.stopped = error
+    else:
+        outcome.sent += 1
+        outcome.failures_in_a_row = 0
+
+
+async def _report(client: AsyncClient, outcome: Outcome, on_progress: Callable[[Outcome], None]) -> None:
+    due = time.monotonic()
+    while True:
+        due += PROGRESS_SECONDS
+        await asyncio.sleep(max(0.0, due - time.monotonic()))
+        _account(client, outcome)
+        on_progress(outcome)
+
+
+def _account(client: AsyncClient, outcome: Outcome) -> None:
+    outcome.requests = client.requests_sent
+    outcome.retried = client.retried
+    outcome.waited = client.pace.waited

@@ -1,0 +1,1 @@
+"""Window → records → files: the engine under every read."""

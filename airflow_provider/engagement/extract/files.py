@@ -1,0 +1,59 @@
+"""JSON Lines files on any object storage: built locally, put once, the same bytes for the same records."""
+
+from __future__ import annotations
+
+import gzip
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+from typing import IO, Any, cast
+
+from airflow_provider.engagement.extract.window import Window
+
+
+def file_name(path: str, resource: str, window: Window) -> str:
+    """Say which file a window goes to: `path` itself if it names a JSON Lines file, else one file per window below it.
+
+    Args:
+        path: a file ending in `.jsonl` or `.jsonl.gz`, or a folder.
+        resource: what is in it, for the name.
+        window: which window.
+    """
+    if path.endswith((".jsonl", ".jsonl.gz")):
+        return path
+    return f"{path.rstrip('/')}/{resource}_{window.label}.jsonl.gz"
+
+
+def build(lines: Iterable[bytes], target: Path, *, compress: bool) -> None:
+    """Write lines to a local file, gzip without time stamp or name where wanted."""
+    with target.open("wb") as plain:
+        if not compress:
+            _write(lines, plain)
+            return
+        with gzip.GzipFile(filename="", mode="wb", fileobj=plain, mtime=0) as packed:
+            _write(lines, cast("IO[bytes]", packed))
+
+
+def put(source: Path, destination: str, storage_conn_id: str | None) -> None:
+    """Copy a finished local file to object storage in one go.
+
+    Args:
+        source: the local file.
+        destination: an object storage URL or a local path.
+        storage_conn_id: the connection for the storage, or None for the environment's credentials.
+
+    Raises:
+        OSError: the storage refused it.
+    """
+    from airflow.sdk import ObjectStoragePath
+
+    target: Any = ObjectStoragePath(destination, conn_id=storage_conn_id)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with source.open("rb") as data, target.open("wb") as out:
+        shutil.copyfileobj(data, out, 1024 * 1024)
+
+
+def _write(lines: Iterable[bytes], out: IO[bytes]) -> None:
+    for line in lines:
+        out.write(line)
+        out.write(b"\n")

@@ -1,0 +1,1 @@
+"""Userflow: users, groups, events, content and its sessions. Source: https://userflow.com/docs/api."""

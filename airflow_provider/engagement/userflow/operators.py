@@ -1,0 +1,456 @@
+"""Userflow's operators: one row, many rows, deletes, webhook subscriptions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseOperator
+
+from airflow_provider.engagement.base import failing_fast
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from airflow_provider.engagement.bulk.plan import MakeCall
+    from airflow_provider.engagement.bulk.rows import Rows
+    from airflow_provider.engagement.userflow.hooks import UserflowHook
+
+
+class UserflowOperator(BaseOperator):
+    """Base of Userflow's operators.
+
+    Args:
+        userflow_conn_id: id of a connection of type `userflow`.
+        **kwargs: as for every operator.
+    """
+
+    template_fields: Sequence[str] = ("userflow_conn_id",)
+    ui_color = "#e3f2fd"
+
+    def __init__(self, *, userflow_conn_id: str = "userflow_default", **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.userflow_conn_id = userflow_conn_id
+
+    @cached_property
+    def hook(self) -> UserflowHook:
+        """The hook."""
+        from airflow_provider.engagement.userflow.hooks import UserflowHook
+
+        return UserflowHook(self.userflow_conn_id)
+
+
+# --- one row ---------------------------------------------------------------------------------------------------------
+
+
+class UserflowUpsertUserOperator(UserflowOperator):
+    """Create or update one user (https://userflow.com/docs/api#create-or-update-a-user).
+
+    Args:
+        user_id: the user's id in your database.
+        attributes: literals or operations (`airflow_provider.engagement.userflow.attributes`); others stay as they are.
+        groups: `{"id", "attributes"}` of each group to update and join; not together with `memberships`.
+        memberships: `{"attributes", "group": {"id", "attributes"}}` of each membership.
+        prune_memberships: leave all groups not named; only with the complete list.
+        **kwargs: `userflow_conn_id`, and as for every operator.
+
+    Returns:
+        The user's id.
+
+    Raises:
+        AirflowFailException: unusable arguments (before anything is sent), or a final no from Userflow.
+    """
+
+    template_fields: Sequence[str] = ("userflow_conn_id", "user_id", "attributes", "groups", "memberships", "prune_memberships")
+    template_fields_renderers = {"attributes": "json", "groups": "json", "memberships": "json"}  # noqa: RUF012
+
+    def __init__(
+        self,
+        *,
+        user_id: str,
+        attributes: Mapping[str, Any] | None = None,
+        groups: Sequence[Mapping[str, Any]] | None = None,
+        memberships: Sequence[Mapping[str, Any]] | None = None,
+        prune_memberships: bool | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.user_id = user_id
+        self.attributes = attributes
+        self.groups = groups
+        self.memberships = memberships
+        self.prune_memberships = prune_memberships
+
+    def execute(self, context: Context) -> str:
+        """Send the user."""
+        with failing_fast():
+            return self.hook.upsert_user(
+                self.user_id,
+                self.attributes,
+                groups=self.groups,
+                memberships=self.memberships,
+                prune_memberships=self.prune_memberships,
+            ).id
+
+
+class UserflowUpsertGroupOperator(UserflowOperator):
+    """Create or update one group (https://userflow.com/docs/api#create-or-update-a-group).
+
+    Args:
+        group_id: the group's id in your database.
+        attributes: literals or operations; others stay as they are.
+        **kwargs: `userflow_conn_id`, and as for every operator.
+
+    Returns:
+        The group's id.
+
+    Raises:
+        AirflowFailException: unusable arguments (before anything is sent), or a final no from Userflow.
+    """
+
+    template_fields: Sequence[str] = ("userflow_conn_id", "group_id", "attributes")
+    template_fields_renderers = {"attributes": "json"}  # noqa: RUF012
+
+    def __init__(self, *, group_id: str, attributes: Mapping[str, Any] | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.group_id = group_id
+        self.attributes = attributes
+
+    def execute(self, context: Context) -> str:
+        """Send the group."""
+        with failing_fast():
+            return self.hook.upsert_group(self.group_id, self.attributes).id
+
+
+class UserflowTrackEventOperator(UserflowOperator):
+    """Track one event (https://userflow.com/docs/api#track-an-event).
+
+    Events have no idempotency key: an event whose answer was lost is in doubt, and the task is not retried.
+
+    Args:
+        event_name: letters, digits, underscores, dashes and spaces.
+        user_id: the user it belongs to.
+        group_id: the group it belongs to; one of the two is needed.
+        attributes: the event's attributes.
+        time: when it happened: a datetime with a time zone or ISO 8601 text; now by default.
+        **kwargs: `userflow_conn_id`, and as for every operator.
+
+    Returns:
+        The event's id.
+
+    Raises:
+        AirflowFailException: unusable arguments (before anything is sent), a final no from Userflow, or an event in doubt.
+    """
+
+    template_fields: Sequence[str] = ("userflow_conn_id", "event_name", "user_id", "group_id", "attributes", "time")
+    template_fields_renderers = {"attributes": "json"}  # noqa: RUF012
+
+    def __init__(
+        self,
+        *,
+        event_name: str,
+        user_id: str | None = None,
+        group_id: str | None = None,
+        attributes: Mapping[str, Any] | None = None,
+        time: datetime | str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.event_name = event_name
+        self.user_id = user_id
+        self.group_id = group_id
+        self.attributes = attributes
+        self.time = time
+
+    def execute(self, context: Context) -> str:
+        """Send the event."""
+        with failing_fast():
+            return self.hook.track_event(
+                self.event_name, user_id=self.user_id, group_id=self.group_id, attributes=self.attributes, time=self.time or None
+            ).id
+
+
+class UserflowDeleteUserOperator(UserflowOperator):
+    """Delete a user with its attributes, memberships, events and flow history (https://userflow.com/docs/api#delete-a-user).
+
+    It cannot be undone. It is idempotent: a user that is gone already is fine.
+
+    Args:
+        user_id: the user's id in your database.
+        **kwargs: `userflow_conn_id`, and as for every operator.
+
+    Returns:
+        The user's id.
+    """
+
+    template_fields: Sequence[str] = ("userflow_conn_id", "user_id")
+
+    def __init__(self, *, user_id: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.user_id = user_id
+
+    def execute(self, context: Context) -> str:
+        """Delete the user."""
+        with failing_fast():
+            self.hook.delete_user(self.user_id)
+        return self.user_id
+
+
+class UserflowDeleteGroupOperator(UserflowOperator):
+    """Delete a group with its attributes, memberships and events; users stay (https://userflow.com/docs/api#delete-a-group).
+
+    It cannot be undone. It is idempotent: a group that is gone already is fine.
+
+    Args:
+        group_id: the group's id in your database.
+        **kwargs: `userflow_conn_id`, and as for every operator.
+
+    Returns:
+        The group's id.
+    """
+
+    template_fields: Sequence[str] = ("userflow_conn_id", "group_id")
+
+    def __init__(self, *, group_id: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.group_id = group_id
+
+    def execute(self, context: Context) -> str:
+        """Delete the group."""
+        with failing_fast():
+            self.hook.delete_group(self.group_id)
+        return self.group_id
+
+
+class UserflowRemoveMembershipOperator(UserflowOperator):
+    """Take a user out of a group; both stay (https://userflow.com/docs/api#remove-a-user-from-a-group).
+
+    It is idempotent: a user that is not in the group is fine. To put a user into a group, upsert the user with `memberships`.
+
+    Args:
+        user_id: the user's id in your database.
+        group_id: the group's id in your database.
+        **kwargs: `userflow_conn_id`, and as for every operator.
+    """
+
+    template_fields: Sequence[str] = ("userflow_conn_id", "user_id", "group_id")
+
+    def __init__(self, *, user_id: str, group_id: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.user_id = user_id
+        self.group_id = group_id
+
+    def execute(self, context: Context) -> None:
+        """Remove the membership."""
+        with failing_fast():
+            self.hook.remove_membership(self.user_id, self.group_id)
+
+
+# --- many rows -------------------------------------------------------------------------------------------------------
+
+
+class UserflowRowsOperator(UserflowOperator):
+    """Base of the operators of many rows: every row is checked before the first is sent, then they go concurrently, at the pace.
+
+    Args:
+        rows: dicts in the API's own shape: a list, an upstream task's output (also a mapped one's: lists are joined), any
+            iterable, or a callable that gives one.
+        timezone: IANA name; the zone of datetimes without one, which are refused otherwise.
+        **kwargs: `userflow_conn_id`, and as for every operator.
+
+    Returns:
+        Counts, never rows: `read`, `planned`, `sent`, `rejected`, `in_doubt`, `unsent`, `retried`, `requests`, `waited_seconds`.
+
+    Raises:
+        AirflowFailException: rows are unusable (nothing was sent then), were refused, or are in doubt; the first ten reasons
+            are in the message.
+    """
+
+    template_fields: Sequence[str] = ("userflow_conn_id", "rows", "timezone")
+    template_fields_renderers = {"rows": "json"}  # noqa: RUF012
+    what = "rows"
+
+    def __init__(self, *, rows: Rows, timezone: str | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.rows = rows
+        self.timezone = timezone
+
+    def make_call(self) -> MakeCall:
+        """Say what a row becomes."""
+        raise NotImplementedError
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Plan and send the rows."""
+        from airflow_provider.engagement.bulk.task import run_rows
+
+        with failing_fast():
+            return run_rows(self.hook, self.rows, self.make_call(), what=self.what)
+
+
+class UserflowUpsertUsersOperator(UserflowRowsOperator):
+    """Create or update many users (https://userflow.com/docs/api#create-or-update-a-user).
+
+    A row is `{"id", "attributes", "groups" or "memberships", "prune_memberships"}`; rows of one user go in their order. All other
+    arguments, the result and the errors are those of `UserflowRowsOperator`.
+    """
+
+    what = "users"
+
+    def make_call(self) -> MakeCall:
+        """Make a row the upsert of a user."""
+        from airflow_provider.engagement.userflow.rows import user_call
+
+        return user_call(self.timezone)
+
+
+class UserflowUpsertGroupsOperator(UserflowRowsOperator):
+    """Create or update many groups (https://userflow.com/docs/api#create-or-update-a-group).
+
+    A row is `{"id", "attributes"}`; rows of one group go in their order. All other arguments, the result and the errors are those
+    of `UserflowRowsOperator`.
+    """
+
+    what = "groups"
+
+    def make_call(self) -> MakeCall:
+        """Make a row the upsert of a group."""
+        from airflow_provider.engagement.userflow.rows import group_call
+
+        return group_call(self.timezone)
+
+
+class UserflowTrackEventsOperator(UserflowRowsOperator):
+    """Track many events (https://userflow.com/docs/api#track-an-event).
+
+    A row is `{"name", "user_id", "group_id", "attributes", "time"}`. Events have no idempotency key: one whose answer was lost is
+    reported in doubt, not sent again, and a task that sent some events is not retried by itself. All other arguments, the result
+    and the errors are those of `UserflowRowsOperator`.
+    """
+
+    what = "events"
+
+    def make_call(self) -> MakeCall:
+        """Make a row the tracking of an event."""
+        from airflow_provider.engagement.userflow.rows import event_call
+
+        return event_call(self.timezone)
+
+
+# --- webhook subscriptions -------------------------------------------------------------------------------------------
+
+
+class UserflowCreateWebhookSubscriptionOperator(UserflowOperator):
+    """Create a webhook subscription (https://userflow.com/docs/api#create-a-webhook-subscription).
+
+    Userflow shows the subscription's secret once, in the answer. It is stored as an Airflow Variable and never returned. A retry
+    after a lost answer would create a second subscription, so the task is not retried then.
+
+    Args:
+        url: where Userflow posts notifications.
+        topics: e.g. `["user", "event.tracked.flow_completed"]`, or `["*"]`.
+        secret_variable: key of the Variable; it must hold `secret`, so that Airflow masks its value.
+        api_version: the version notifications are made with; Userflow's default if None.
+        **kwargs: `userflow_conn_id`, and as for every operator.
+
+    Returns:
+        The subscription's id.
+
+    Raises:
+        AirflowFailException: unusable arguments (before anything is sent), a final no from Userflow, or a creation in doubt.
+    """
+
+    template_fields: Sequence[str] = ("userflow_conn_id", "url", "topics", "secret_variable", "api_version")
+
+    def __init__(self, *, url: str, topics: Sequence[str], secret_variable: str, api_version: str | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.url = url
+        self.topics = topics
+        self.secret_variable = secret_variable
+        self.api_version = api_version
+
+    def execute(self, context: Context) -> str:
+        """Create the subscription and store its secret."""
+        from airflow.sdk import Variable
+
+        with failing_fast():
+            if "secret" not in self.secret_variable.lower():
+                raise ValueError(f"secret_variable must hold the word 'secret', so that Airflow masks it, got {self.secret_variable!r}")
+            subscription = self.hook.create_webhook_subscription(self.url, self.topics, api_version=self.api_version or None)
+        if not subscription.secret:
+            self.log.warning("Userflow sent no secret for subscription %s; Variable %s is unchanged", subscription.id, self.secret_variable)
+            return subscription.id
+        try:
+            Variable.set(self.secret_variable, str(subscription.secret), description=f"Userflow webhook subscription {subscription.id}")
+        except Exception:
+            self.log.error("The secret could not be stored, so subscription %s is deleted again", subscription.id)
+            self.hook.delete_webhook_subscription(subscription.id)
+            raise
+        return subscription.id
+
+
+class UserflowUpdateWebhookSubscriptionOperator(UserflowOperator):
+    """Change a webhook subscription (https://userflow.com/docs/api#update-a-webhook-subscription); what is None stays.
+
+    Args:
+        webhook_subscription_id: which.
+        url: where Userflow posts notifications.
+        topics: what it is notified of.
+        api_version: the version notifications are made with.
+        disabled: True stops notifications at once.
+        **kwargs: `userflow_conn_id`, and as for every operator.
+
+    Returns:
+        The subscription's id.
+    """
+
+    template_fields: Sequence[str] = ("userflow_conn_id", "webhook_subscription_id", "url", "topics", "api_version", "disabled")
+
+    def __init__(
+        self,
+        *,
+        webhook_subscription_id: str,
+        url: str | None = None,
+        topics: Sequence[str] | None = None,
+        api_version: str | None = None,
+        disabled: bool | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.webhook_subscription_id = webhook_subscription_id
+        self.url = url
+        self.topics = topics
+        self.api_version = api_version
+        self.disabled = disabled
+
+    def execute(self, context: Context) -> str:
+        """Change the subscription."""
+        with failing_fast():
+            return self.hook.update_webhook_subscription(
+                self.webhook_subscription_id, url=self.url, topics=self.topics, api_version=self.api_version, disabled=self.disabled
+            ).id
+
+
+class UserflowDeleteWebhookSubscriptionOperator(UserflowOperator):
+    """Delete a webhook subscription; fine if it is gone (https://userflow.com/docs/api#delete-a-webhook-subscription).
+
+    Args:
+        webhook_subscription_id: which.
+        **kwargs: `userflow_conn_id`, and as for every operator.
+
+    Returns:
+        The subscription's id.
+    """
+
+    template_fields: Sequence[str] = ("userflow_conn_id", "webhook_subscription_id")
+
+    def __init__(self, *, webhook_subscription_id: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.webhook_subscription_id = webhook_subscription_id
+
+    def execute(self, context: Context) -> str:
+        """Delete the subscription."""
+        with failing_fast():
+            self.hook.delete_webhook_subscription(self.webhook_subscription_id)
+        return self.webhook_subscription_id

@@ -1,0 +1,1 @@
+"""Waiting for content sessions: conditions, and the sensor and trigger bases."""

@@ -1,0 +1,190 @@
+"""The sensor base: one condition, waited for by poking, rescheduling or deferring."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from airflow.sdk import BaseSensorOperator, PokeReturnValue, conf
+from airflow.sdk.exceptions import AirflowFailException, AirflowSensorTimeout, AirflowSkipException, AirflowTaskTimeout
+
+from airflow_provider.engagement.watch.condition import Condition, Done, Failed
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from airflow_provider.engagement.base import EngagementHook
+    from airflow_provider.engagement.watch.trigger import ContentSessionTrigger
+
+N = TypeVar("N", int, float)
+
+GRACE_SECONDS = 60.0
+"""How much later than the trigger's own deadline Airflow's deferral timeout strikes; it is there for a trigger that is gone."""
+
+
+class ContentSessionSensor(BaseSensorOperator):
+    """Wait until content sessions are completed; each vendor's sensor derives from it.
+
+    Args:
+        session_id: wait for this session alone.
+        content_id: wait for sessions of this flow, checklist, launcher or survey.
+        user_ids: every one of these users must have completed it: a list, one id, or an upstream task's output.
+        group_id: only sessions started under this group (company) count.
+        min_completed: at least so many users must have completed it; 1 where nothing else is asked for.
+        min_completion_rate: at least this share (above 0, at most 1) of the users who began must have completed it.
+        since: only sessions created at or after this moment count: a datetime with a time zone, or ISO 8601 text.
+        include_previews: count team members' previews of drafts too.
+        deferrable: wait in the triggerer, without a worker slot and without a request on the worker; by default what
+            `[operators] default_deferrable` says.
+        max_consecutive_failures: failed polls in a row that a deferred sensor survives.
+        **kwargs: as for every sensor: `poke_interval`, `timeout`, `mode`, `soft_fail`, …
+
+    Returns:
+        Counts (`completed`, `users`, `sessions`), and `session_ids` where a session or users were asked for.
+    """
+
+    template_fields: Sequence[str] = (
+        "session_id",
+        "content_id",
+        "user_ids",
+        "group_id",
+        "min_completed",
+        "min_completion_rate",
+        "since",
+    )
+    ui_color = "#e8f5e9"
+
+    def __init__(
+        self,
+        *,
+        session_id: str | None = None,
+        content_id: str | None = None,
+        user_ids: Sequence[str] | str | None = None,
+        group_id: str | None = None,
+        min_completed: int | str | None = None,
+        min_completion_rate: float | str | None = None,
+        since: datetime | str | None = None,
+        include_previews: bool = False,
+        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
+        max_consecutive_failures: int = 5,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.session_id = session_id
+        self.content_id = content_id
+        self.user_ids = user_ids
+        self.group_id = group_id
+        self.min_completed = min_completed
+        self.min_completion_rate = min_completion_rate
+        self.since = since
+        self.include_previews = include_previews
+        self.deferrable = deferrable
+        self.max_consecutive_failures = max_consecutive_failures
+
+    @property
+    @abstractmethod
+    def hook(self) -> EngagementHook:
+        """The vendor's hook."""
+
+    @abstractmethod
+    def make_trigger(self, condition: Mapping[str, Any], deadline: float) -> ContentSessionTrigger:
+        """Make the vendor's trigger."""
+
+    @abstractmethod
+    def poll(self, condition: Condition) -> Any:
+        """Read the condition's sessions once and judge them."""
+
+    def condition(self) -> Condition:
+        """Make the condition of the rendered arguments.
+
+        Raises:
+            AirflowFailException: they contradict each other or are unusable; a retry would not mend that.
+        """
+        try:
+            return Condition(
+                session_id=self.session_id or None,
+                content_id=self.content_id or None,
+                user_ids=_texts(self.user_ids),
+                group_id=self.group_id or None,
+                min_completed=_number("min_completed", self.min_completed, int),
+                min_completion_rate=_number("min_completion_rate", self.min_completion_rate, float),
+                since=self.since.isoformat() if isinstance(self.since, datetime) else self.since or None,
+                include_previews=self.include_previews,
+            )
+        except (ValueError, TypeError) as error:
+            raise AirflowFailException(f"{type(self).__name__}: {error}") from error
+
+    def execute(self, context: Context) -> Any:
+        """Wait, or hand the waiting to the triggerer."""
+        condition = self.condition()
+        if not self.deferrable:
+            return super().execute(context)
+        seconds = self._patience()
+        self.defer(
+            trigger=self.make_trigger(condition.to_dict(), datetime.now(UTC).timestamp() + seconds),
+            method_name="execute_complete",
+            timeout=timedelta(seconds=seconds + GRACE_SECONDS),
+        )
+        return None
+
+    def poke(self, context: Context) -> PokeReturnValue:
+        """Look once.
+
+        Raises:
+            AirflowFailException: the server gave a final no, or the condition can never hold.
+        """
+        from airflow_provider.engagement.base import failing_fast
+
+        with failing_fast():
+            verdict = self.poll(self.condition())
+        if isinstance(verdict, Failed):
+            raise AirflowFailException(verdict.reason)
+        self.log.info("%s: %s", type(verdict).__name__, verdict.detail)
+        return PokeReturnValue(is_done=isinstance(verdict, Done), xcom_value=dict(verdict.detail))
+
+    def execute_complete(self, context: Context, event: Mapping[str, Any] | None = None) -> Any:
+        """End the way the trigger's event says.
+
+        Raises:
+            AirflowSensorTimeout: `timeout` passed; not retried.
+            AirflowTaskTimeout: `execution_timeout`, the shorter of the two, passed.
+            AirflowFailException: the server gave a final no, or the event is none of this sensor's.
+            AirflowSkipException: any of these, with `soft_fail` or `never_fail`.
+        """
+        status = (event or {}).get("status")
+        if event is not None and status == "done":
+            self.log.info("Done: %s", event["detail"])
+            return event["detail"]
+        error: BaseException
+        if status == "timeout":
+            said = f"the condition did not hold within {self._patience():g} s"
+            error = AirflowTaskTimeout(said) if self._patience() < self.timeout else AirflowSensorTimeout(said)
+        elif event is not None and status == "failed":
+            error = AirflowFailException(event["reason"])
+        else:
+            error = AirflowFailException(f"unknown trigger event {status!r}; do worker and triggerer run the same version of this package?")
+        if self.soft_fail or self.never_fail:
+            raise AirflowSkipException(f"skipped instead of failed: {error}") from error
+        raise error
+
+    def _patience(self) -> float:
+        """Seconds to wait at the most: Airflow enforces neither `timeout` nor `execution_timeout` on a deferred task."""
+        limit = self.execution_timeout.total_seconds() if self.execution_timeout else None
+        return float(self.timeout) if limit is None else min(float(self.timeout), limit)
+
+
+def _number(name: str, value: float | str | None, kind: Callable[[float | str], N]) -> N | None:
+    if value is None or value == "":
+        return None
+    try:
+        return kind(value)
+    except (ValueError, TypeError):
+        raise ValueError(f"{name} must be a number, got {value!r}") from None
+
+
+def _texts(value: Sequence[str] | str | None) -> tuple[str, ...]:
+    if value is None or value == "":
+        return ()
+    return (value,) if isinstance(value, str) else tuple(value)

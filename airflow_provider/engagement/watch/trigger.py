@@ -1,0 +1,122 @@
+"""The trigger base: polls until the condition holds, and never blocks the triggerer."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from abc import abstractmethod
+from collections.abc import AsyncIterator, Mapping
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow.triggers.base import BaseTrigger, TriggerEvent
+
+from airflow_provider.engagement.watch.condition import Condition, Done, Failed, Verdict
+from airflow_provider.engagement.wire.errors import ApiError, Rejected
+
+if TYPE_CHECKING:
+    from airflow_provider.engagement.base import EngagementHook
+    from airflow_provider.engagement.watch.source import SessionSource
+    from airflow_provider.engagement.wire.clients import AsyncClient
+
+
+class ContentSessionTrigger(BaseTrigger):
+    """Poll a vendor's content sessions until a condition holds.
+
+    Fires one event, `{"status": "done" | "failed" | "timeout", …}`. A final answer (a wrong key, an unknown session) is an
+    outcome too, `failed`, because the task must not be retried then. Temporary errors are survived; too many in a row are
+    raised, so that the task's log shows the traceback and its retries are honoured.
+
+    Args:
+        condition: the fields of a `Condition`.
+        poke_interval: seconds between two polls.
+        deadline: Unix seconds after which to give up, or None.
+        max_consecutive_failures: failed polls in a row that are survived.
+        **conn_id: the connection's id, named as `conn_id_name` says; the key stays in the connection.
+
+    Attributes:
+        earliest_event: seconds before which no event fires: the scheduler may not have noted yet that the worker's part of the
+            task ended, and would take the event for a failure of it.
+    """
+
+    conn_id_name: ClassVar[str]
+    earliest_event: ClassVar[float] = 10.0
+
+    def __init__(
+        self,
+        *,
+        condition: Mapping[str, Any],
+        poke_interval: float,
+        deadline: float | None = None,
+        max_consecutive_failures: int = 5,
+        **conn_id: str,
+    ) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.conn_id = conn_id.pop(self.conn_id_name)
+        if conn_id:
+            raise TypeError(f"unexpected arguments: {', '.join(sorted(conn_id))}")
+        self.condition = dict(condition)
+        self.poke_interval = poke_interval
+        self.deadline = deadline
+        self.max_consecutive_failures = max_consecutive_failures
+
+    @abstractmethod
+    def hook(self) -> EngagementHook:
+        """Make the vendor's hook."""
+
+    @abstractmethod
+    def source(self) -> SessionSource:
+        """Say how the vendor's sessions are read."""
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Give the class's path and the arguments, as JSON values."""
+        return f"{type(self).__module__}.{type(self).__qualname__}", {
+            self.conn_id_name: self.conn_id,
+            "condition": self.condition,
+            "poke_interval": self.poke_interval,
+            "deadline": self.deadline,
+            "max_consecutive_failures": self.max_consecutive_failures,
+        }
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Poll until there is an event to fire.
+
+        Raises:
+            ApiError: more failures in a row than are survived.
+        """
+        earliest = time.monotonic() + self.earliest_event
+        client = await self.hook().aget_async_client()
+        async with client:
+            event = await self._watch(client)
+        await asyncio.sleep(max(0.0, earliest - time.monotonic()))
+        yield TriggerEvent(event)  # type: ignore[no-untyped-call]
+
+    async def _watch(self, client: AsyncClient) -> dict[str, Any]:
+        failures = 0
+        condition = Condition.from_dict(self.condition)
+        while True:
+            try:
+                verdict = await self._poll(client, condition)
+            except Rejected as error:
+                return {"status": "failed", "reason": f"{type(error).__name__}: {error}"}
+            except ApiError as error:
+                failures += 1
+                if failures > self.max_consecutive_failures:
+                    raise
+                self.log.warning("Poll failed, %d in a row of at most %d: %s", failures, self.max_consecutive_failures, error)
+            else:
+                failures = 0
+                if isinstance(verdict, Done):
+                    return {"status": "done", "detail": dict(verdict.detail)}
+                if isinstance(verdict, Failed):
+                    return {"status": "failed", "reason": verdict.reason}
+                self.log.info("Waiting: %s", verdict.detail)
+            left = None if self.deadline is None else self.deadline - datetime.now(UTC).timestamp()
+            if left is not None and left <= 0:
+                return {"status": "timeout"}
+            await asyncio.sleep(self.poke_interval if left is None else min(self.poke_interval, left))
+
+    async def _poll(self, client: AsyncClient, condition: Condition) -> Verdict:
+        from airflow_provider.engagement.watch.poll import apoll
+
+        return await apoll(client, condition, self.source())

@@ -1,0 +1,182 @@
+"""Airflow's public REST API as far as the system tests and the demo need it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import requests
+
+FINAL_RUN_STATES = {"success", "failed"}
+
+JsonObject = dict[str, Any]
+OnChange = Callable[[str, int, str | None], None]
+
+
+class ApiFailed(Exception):
+    """An answer other than 2xx; `status` is its code."""
+
+    def __init__(self, method: str, path: str, status: int, text: str) -> None:
+        super().__init__(f"{method} {path} answered {status}: {text[:2000]}")
+        self.status = status
+        self.text = text
+
+
+class AirflowClient:
+    """A client of one Airflow.
+
+    Args:
+        url: Where the API server listens, for example `http://127.0.0.1:8080`.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self._session = requests.Session()
+        self._session.trust_env = False  # no proxy, no .netrc: the server is on this machine
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._session.close()
+
+    def log_in(self) -> None:
+        """Get a token; needs an auth manager that makes everyone an admin."""
+        token = self.call("GET", "/auth/token")["access_token"]
+        self._session.headers["Authorization"] = f"Bearer {token}"
+
+    def call(self, method: str, path: str, *, headers: Mapping[str, str] | None = None, **arguments: Any) -> Any:
+        """Make a request and return the decoded answer; any status other than 2xx raises `ApiFailed`."""
+        response = self._send(method, path, headers=headers, **arguments)
+        return response.json() if response.content else None
+
+    def text(self, path: str) -> str:
+        """Return what a GET answers, undecoded."""
+        return self._send("GET", path).text
+
+    def _send(self, method: str, path: str, **arguments: Any) -> requests.Response:
+        response = self._session.request(method, self.url + path, timeout=60, **arguments)
+        if not response.ok:
+            raise ApiFailed(method, path, response.status_code, response.text)
+        return response
+
+    def health(self) -> dict[str, str | None]:
+        """Return the state of each component: `healthy`, `unhealthy` or, when it never reported, None."""
+        answer = self.call("GET", "/api/v2/monitor/health")
+        return {name: part["status"] for name, part in answer.items() if part is not None}
+
+    # --- DAGs and runs ---
+
+    def wait_for_dag(self, dag_id: str, seconds: float) -> None:
+        """Wait until the DAG processor has read the DAG; an import error of its file is raised at once."""
+        deadline = time.monotonic() + seconds
+        while True:
+            try:
+                self.call("GET", f"/api/v2/dags/{dag_id}")
+            except ApiFailed as failure:
+                if failure.status != 404:
+                    raise
+            else:
+                return
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"DAG {dag_id} did not appear within {seconds:.0f} s; import errors: {self.import_errors()}")
+            time.sleep(0.5)
+
+    def import_errors(self) -> list[JsonObject]:
+        """List the errors of DAG files."""
+        errors: list[JsonObject] = self.call("GET", "/api/v2/importErrors")["import_errors"]
+        return errors
+
+    def dags(self) -> list[JsonObject]:
+        """List the DAGs that Airflow knows."""
+        dags: list[JsonObject] = self.call("GET", "/api/v2/dags", params={"limit": 100})["dags"]
+        return dags
+
+    def unpause(self, dag_id: str) -> None:
+        """Let the scheduler run the DAG."""
+        self.call("PATCH", f"/api/v2/dags/{dag_id}", json={"is_paused": False})
+
+    def trigger(self, dag_id: str, *, conf: Mapping[str, Any] | None = None) -> str:
+        """Start a run without a logical date, as the UI's button does, and return its id."""
+        run = self.call("POST", f"/api/v2/dags/{dag_id}/dagRuns", json={"logical_date": None, "conf": dict(conf or {})})
+        return str(run["dag_run_id"])
+
+    def run(self, dag_id: str, run_id: str) -> JsonObject:
+        """Return a run."""
+        answer: JsonObject = self.call("GET", f"/api/v2/dags/{dag_id}/dagRuns/{run_id}")
+        return answer
+
+    def wait_for_run(self, dag_id: str, run_id: str, *, seconds: float, on_change: OnChange | None = None) -> str:
+        """Wait until a run has ended and return its state.
+
+        Args:
+            dag_id: The DAG.
+            run_id: The run.
+            seconds: How long to wait before `TimeoutError`.
+            on_change: Called with task id, map index and state whenever a task instance changes its state.
+        """
+        deadline = time.monotonic() + seconds
+        seen: dict[tuple[str, int], str | None] = {}
+        while True:
+            state = self.run(dag_id, run_id)["state"]
+            for instance in self.task_instances(dag_id, run_id):
+                key = (instance["task_id"], instance["map_index"])
+                if instance["state"] != seen.get(key):
+                    seen[key] = instance["state"]
+                    if on_change is not None:
+                        on_change(*key, instance["state"])
+            if state in FINAL_RUN_STATES:
+                return str(state)
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"Run {run_id} of {dag_id} is still {state} after {seconds:.0f} s; its tasks: {seen}")
+            time.sleep(0.4)
+
+    # --- task instances ---
+
+    def task_instances(self, dag_id: str, run_id: str) -> list[JsonObject]:
+        """List the task instances of a run."""
+        path = f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances"
+        instances: list[JsonObject] = self.call("GET", path, params={"limit": 100})["task_instances"]
+        return instances
+
+    def states(self, dag_id: str, run_id: str) -> dict[str, str | None]:
+        """Return the state of each (unmapped) task of a run."""
+        return {instance["task_id"]: instance["state"] for instance in self.task_instances(dag_id, run_id)}
+
+    def task_instance(self, dag_id: str, run_id: str, task_id: str) -> JsonObject:
+        """Return one task instance."""
+        answer: JsonObject = self.call("GET", f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}")
+        return answer
+
+    def xcom(self, dag_id: str, run_id: str, task_id: str, key: str = "return_value") -> Any:
+        """Return an XCom's value."""
+        path = f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/xcomEntries/{key}"
+        return self.call("GET", path, params={"deserialize": "false"})["value"]
+
+    def log(self, dag_id: str, run_id: str, task_id: str, try_number: int = 1) -> str:
+        """Return a task's log as text."""
+        path = f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/logs/{try_number}"
+        content = self.call("GET", path, params={"full_content": "true"})["content"]
+        return "\n".join(_log_line(entry) for entry in content)
+
+    # --- connections ---
+
+    def put_connection(self, connection: JsonObject) -> None:
+        """Make a connection, or replace the one of the same id."""
+        try:
+            self.call("POST", "/api/v2/connections", json=connection)
+        except ApiFailed as failure:
+            if failure.status != 409:
+                raise
+            self.call("PATCH", f"/api/v2/connections/{connection['connection_id']}", json=connection)
+
+    def test_connection(self, connection: JsonObject) -> tuple[bool, str]:
+        """Test a connection as the UI's button does; returns whether it works and what Airflow says."""
+        answer = self.call("POST", "/api/v2/connections/test", json=connection)
+        return bool(answer["status"]), str(answer["message"])
+
+
+def _log_line(entry: str | JsonObject) -> str:
+    if isinstance(entry, str):
+        return entry
+    rest = {name: value for name, value in entry.items() if name not in {"event", "timestamp"}}
+    return f"{entry.get('timestamp', '')} {entry.get('event', '')} {rest or ''}".strip()

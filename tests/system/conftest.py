@@ -1,0 +1,88 @@
+"""One Airflow and one emulator serve all system tests of a run."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import signal
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.system.airflow_client import AirflowClient
+from tests.system.airflow_instance import RunningAirflow
+from tests.system.connections import userflow_connection
+from tests.system.processes import CHECKOUT
+
+if TYPE_CHECKING:
+    from airflow_provider.engagement.emulator.server import EmulatorServer
+
+SYSTEM = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class Marked:
+    """Secrets that are found nowhere else, so that each place that shows one is a leak."""
+
+    api_key: str = field(default_factory=lambda: f"ak_marked{secrets.token_hex(12)}")
+    wrong_key: str = field(default_factory=lambda: f"ak_wrong{secrets.token_hex(12)}")
+    webhook_secret: str = field(default_factory=lambda: f"whsec_marked{secrets.token_hex(12)}")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Look for leaked secrets when all other tests have had the chance to leak some."""
+    items.sort(key=lambda item: item.path.name == "test_secrets.py")
+
+
+@pytest.fixture(scope="session")
+def marked() -> Marked:
+    """The secrets of this run."""
+    return Marked()
+
+
+@pytest.fixture(scope="session")
+def emulator(marked: Marked) -> Iterator[EmulatorServer]:
+    """The emulator that Airflow's tasks talk to; it keeps what they sent for the whole run."""
+    from airflow_provider.engagement.emulator.server import EmulatorServer
+
+    with EmulatorServer(keys=["ak_test", marked.api_key]) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def airflow(emulator: EmulatorServer, marked: Marked) -> Iterator[RunningAirflow]:
+    """A real Airflow, at the log level that shows most, with the connections that the DAGs use."""
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    previous = signal.signal(signal.SIGTERM, interrupt)  # else a terminated test run would not clean up
+    try:
+        folders = {"examples": CHECKOUT / "example_dags", "tests": SYSTEM / "dags"}
+        with RunningAirflow(f"tests-{os.getpid()}", dag_folders=folders, log_level="DEBUG") as instance:
+            for connection in _connections(emulator.base_url, marked):
+                instance.client.put_connection(connection)
+            yield instance
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+
+
+@pytest.fixture(scope="session")
+def client(airflow: RunningAirflow) -> AirflowClient:
+    """Airflow's REST API."""
+    return airflow.client
+
+
+def _connections(base_url: str, marked: Marked) -> list[dict[str, Any]]:
+    extra = {"requests_per_minute": 60_000, "webhook_secret": marked.webhook_secret}
+    return [
+        userflow_connection("userflow_default", base_url, marked.api_key, extra),
+        userflow_connection("userflow_wrong_key", base_url, marked.wrong_key, extra),
+        userflow_connection("userflow_refused_port", "http://127.0.0.1:9", marked.api_key, extra),
+        # 192.0.2.0/24 is for documentation: nobody is there, and nothing may be sent to it.
+        userflow_connection("userflow_plain_http", "http://192.0.2.1", marked.api_key, extra),
+    ]

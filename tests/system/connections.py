@@ -1,0 +1,23 @@
+"""Airflow connections as the REST API takes them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+
+def userflow_connection(connection_id: str, base_url: str, api_key: str, extra: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Make a connection to Userflow."""
+    return {
+        "connection_id": connection_id,
+        "conn_type": "userflow",
+        "host": base_url,
+        "password": api_key,
+        "extra": json.dumps(dict(extra or {})),
+    }
+
+
+def postgres_connection(connection_id: str, folder: str, user: str, database: str) -> dict[str, Any]:
+    """Make a connection to a PostgreSQL that listens on a Unix socket in a folder."""
+    return {"connection_id": connection_id, "conn_type": "postgres", "host": folder, "login": user, "schema": database}
