@@ -8,8 +8,10 @@ PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3; do \
 	"$$python" -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$python" && break; done)
 
 BIN := .venv/bin
+# Whoever works with Airflow may have settings of another one in the environment: none of them reaches the commands below.
+unexport $(filter AIRFLOW%,$(.VARIABLES))
 # Airflow writes its settings where it is first imported; not into the home folder.
-export AIRFLOW_HOME ?= $(CURDIR)/.airflow
+export AIRFLOW_HOME := $(CURDIR)/.airflow
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9.-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

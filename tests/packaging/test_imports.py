@@ -44,10 +44,10 @@ def test_operators_sensors_and_triggers_load_nothing_heavy(tmp_path: Path, capsy
     assert set(MODULES) <= set(said["added"])
 
 
-def test_they_leave_the_clients_for_later(tmp_path: Path) -> None:
+def test_they_leave_the_hook_and_the_clients_for_later(tmp_path: Path) -> None:
     said = imported(tmp_path, *MODULES)
 
-    assert {"airflow_provider.engagement.wire.clients", "airflow_provider.engagement.bulk.send"} & set(said["added"]) == set()
+    assert {f"airflow_provider.engagement.{name}" for name in ("userflow.hooks", "wire.clients", "bulk.send")} & set(said["added"]) == set()
 
 
 def test_airflow_by_itself_loads_nothing_of_the_package_but_provider_info(tmp_path: Path) -> None:

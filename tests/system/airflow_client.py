@@ -127,7 +127,8 @@ class AirflowClient:
             if state in FINAL_RUN_STATES:
                 return str(state)
             if time.monotonic() > deadline:
-                raise TimeoutError(f"Run {run_id} of {dag_id} is still {state} after {seconds:.0f} s; its tasks: {seen}")
+                logs = self.logs_of_failures(dag_id, run_id)
+                raise TimeoutError(f"Run {run_id} of {dag_id} is still {state} after {seconds:.0f} s; its tasks: {seen}\n{logs}")
             time.sleep(0.4)
 
     # --- task instances ---
@@ -157,6 +158,12 @@ class AirflowClient:
         path = f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/logs/{try_number}"
         content = self.call("GET", path, params={"full_content": "true"})["content"]
         return "\n".join(_log_line(entry) for entry in content)
+
+    def logs_of_failures(self, dag_id: str, run_id: str) -> str:
+        """Return the end of the log of each task of a run that failed, for good or not."""
+        failed = [one for one in self.task_instances(dag_id, run_id) if one["state"] in ("failed", "up_for_retry")]
+        logs = [(one["task_id"], self.log(dag_id, run_id, one["task_id"], one["try_number"])) for one in failed]
+        return "\n".join(f"--- {task_id} ---\n{log[-4000:]}" for task_id, log in logs)
 
     # --- connections ---
 

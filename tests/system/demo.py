@@ -85,6 +85,8 @@ def _run(onboarding: Onboarding) -> bool:
         if state in ("running", "deferred", "success", "failed", "up_for_retry"):
             said = client.xcom(DAG_ID, run_id, task_id) if state == "success" and task_id.startswith(("push", "wait", "export")) else ""
             say(f"  {task_id:16} {state} {_brief(said)}".rstrip())
+        if state == "up_for_retry":
+            _print_log(onboarding, run_id, task_id)
 
     state = client.wait_for_run(DAG_ID, run_id, seconds=RUN_SECONDS, on_change=on_change)
     say(f"DAG {DAG_ID}: {state}")
@@ -109,12 +111,17 @@ def _brief(said: object) -> str:
 
 
 def _print_failures(onboarding: Onboarding, run_id: str) -> None:
-    client = onboarding.airflow.client
-    for instance in client.task_instances(DAG_ID, run_id):
+    for instance in onboarding.airflow.client.task_instances(DAG_ID, run_id):
         if instance["state"] == "failed":
-            print(f"--- log of {instance['task_id']} ---")
-            print(client.log(DAG_ID, run_id, instance["task_id"], instance["try_number"])[-6000:])
+            _print_log(onboarding, run_id, instance["task_id"])
     print(onboarding.airflow.tails())
+
+
+def _print_log(onboarding: Onboarding, run_id: str, task_id: str) -> None:
+    client = onboarding.airflow.client
+    instance = client.task_instance(DAG_ID, run_id, task_id)
+    print(f"--- log of {task_id}, attempt {instance['try_number']} ---")
+    print(client.log(DAG_ID, run_id, task_id, instance["try_number"])[-4000:])
 
 
 def _keep(airflow: RunningAirflow, onboarding: Onboarding) -> None:

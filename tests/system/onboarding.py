@@ -5,19 +5,22 @@ The demo tells it and a test checks it. What is expected is worked out from the 
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from airflow_provider.engagement.emulator.server import EmulatorServer
 from tests.system.airflow_instance import RunningAirflow
 from tests.system.connections import postgres_connection
 from tests.system.postgres import SUPERUSER
 from tests.system.warehouse import EVENT_NAMES, Warehouse, fill
+
+if TYPE_CHECKING:
+    from airflow_provider.engagement.emulator.server import EmulatorServer
 
 DAG_ID = "userflow_onboarding"
 FLOW_ID = "5f1d7c52-onboarding"
@@ -158,7 +161,8 @@ class Onboarding:
 def exported_lines(export: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Read the file that the export task wrote."""
     path = Path(str(export["path"]).removeprefix("file://"))
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
+        return [json.loads(line) for line in file]
 
 
 def differences(name: str, stored: Mapping[str, Any] | None, expected: Mapping[str, Any]) -> Iterator[str]:

@@ -101,7 +101,7 @@ def test_many_rows_return_counts_and_never_rows(account: Account) -> None:
     assert counts.items() >= expected.items()
     assert "Name" not in json.dumps(counts)
     assert run("UpsertGroups", rows=iter([{"id": "g"}]))["sent"] == 1
-    assert run("TrackEvents", rows=lambda: ({"name": "x", "user_id": f"u{n}"} for n in range(3)))["sent"] == 3
+    assert run("TrackEvents", rows=({"name": "x", "user_id": f"u{n}"} for n in range(3)))["sent"] == 3
     assert run("UpsertUsers", rows=[])["requests"] == 0
 
 

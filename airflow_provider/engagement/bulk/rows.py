@@ -1,13 +1,13 @@
-"""Where rows come from: lists, XComs, mapped upstream tasks, generators, callables."""
+"""Where rows come from: lists, XComs, mapped upstream tasks, generators."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 Row = Mapping[str, Any]
-Rows = Iterable[Row | Iterable[Row]] | Callable[[], Iterable[Row | Iterable[Row]]]
-"""An iterable of rows, of lists of rows (what mapped upstream tasks return), or a callable that gives one."""
+Rows = Iterable[Row | Iterable[Row]]
+"""An iterable of rows, or of lists of rows (what mapped upstream tasks return)."""
 
 
 def iterate_rows(source: Rows | None) -> Iterator[Any]:
@@ -19,8 +19,6 @@ def iterate_rows(source: Rows | None) -> Iterator[Any]:
     Raises:
         TypeError: the source is no iterable of rows; the message says what it is and what it should be.
     """
-    if callable(source):
-        source = source()
     if source is None:
         raise TypeError("rows is None: the upstream task returned nothing; return a list of rows, empty if there are none")
     if isinstance(source, str | bytes | Mapping) or not isinstance(source, Iterable):

@@ -84,7 +84,7 @@ class Emulation:
             reply = plan.reply
         elif reply is None:  # cut before processing
             reply = Reply(503)
-        for change in plan.changes:
+        for change in () if plan.final else plan.changes:
             reply = change(reply)
         if plan.headers:
             reply = Reply(reply.status, {**reply.headers, **plan.headers}, reply.body)

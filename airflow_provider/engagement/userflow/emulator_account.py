@@ -63,6 +63,7 @@ class Account:
         clock: the time the account lives in.
 
     Attributes:
+        lock: held while anything is read or written.
         objects: all collections.
         clock: the time the account lives in.
         quirks: its switchable peculiarities.
@@ -71,6 +72,7 @@ class Account:
     """
 
     def __init__(self, store: Store, clock: Clock) -> None:
+        self.lock = store.lock
         self.objects = Objects(store)
         self.clock = clock
         self.quirks = Quirks()

@@ -74,62 +74,74 @@ class People:
         Raises:
             ValueError: there is no such content, user or question, or a number makes no sense.
         """
-        content = self._objects.content.get(content_id)
-        if content is None:
-            raise ValueError(f"there is no content with the id {content_id!r}")
-        version_id = content["draft_version_id"] if preview else content["published_version_id"]
-        version = self._objects.versions.get(version_id)
-        if version is None:
-            raise ValueError(f"content {content_id!r} has no published version to walk through")
-        if not 0 <= completion_rate <= 1 or seconds_per_step < 0 or (steps is not None and steps < 1):
-            raise ValueError("completion_rate must be from 0 to 1, seconds_per_step at least 0, steps at least 1")
-        unasked = set(answers or ()) - {question["cvid"] for question in version["questions"]}
-        if unasked:
-            raise ValueError(f"answers: the version has no question with the cvid {', '.join(sorted(unasked))}")
-        starting = [user["id"] for user in self._objects.users.values()] if users == "all" else list(users)
-        unknown = [user_id for user_id in starting if user_id not in self._objects.users]
-        if unknown:
-            raise ValueError(f"there is no user with the id {unknown[0]!r}")
-        walk = self._objects.walks.put(
-            {
-                "id": str(uuid4()),
-                "content_id": content_id,
-                "version_id": version["id"],
-                "type": content["type"],
-                "steps": steps or _steps(content["type"], version),
-                "seconds_per_step": seconds_per_step,
-                "completion_rate": completion_rate,
-                "answers": dict(answers or {}),
-                "delay": delay,
-                "spread": spread,
-                "joining": joining,
-                "preview": preview,
-                "seed": seed,
-                "started_at": timestamp(self._account.clock.now()),
-                "waiting": starting,
-            }
-        )
-        for user_id in starting:
-            self._schedule_start(walk, user_id, datetime.fromisoformat(walk["started_at"]))
-        return walk
+        with self._account.lock:
+            content, version = self._shown(content_id, preview)
+            _check_pace(steps, seconds_per_step, completion_rate)
+            unasked = set(answers or ()) - {question["cvid"] for question in version["questions"]}
+            if unasked:
+                raise ValueError(f"answers: the version has no question with the cvid {', '.join(sorted(unasked))}")
+            starting = self._starting(users)
+            kind = content["type"]
+            walk = self._objects.walks.put(
+                {
+                    "id": str(uuid4()),
+                    "content_id": content_id,
+                    "version_id": version["id"],
+                    "type": kind,
+                    "steps": steps or _steps(kind, version),
+                    "seconds_per_step": seconds_per_step,
+                    "completion_rate": completion_rate,
+                    "answers": dict(answers or {}),
+                    "delay": delay,
+                    "spread": spread,
+                    "joining": joining,
+                    "preview": preview,
+                    "seed": seed,
+                    "started_at": timestamp(self._account.clock.now()),
+                    "waiting": starting,
+                }
+            )
+            for user_id in starting:
+                self._schedule_start(walk, user_id, datetime.fromisoformat(walk["started_at"]))
+            return walk
 
     def stop(self) -> None:
         """Let nobody go on, and nobody join."""
-        self._due.clear()
-        for walk in self._objects.walks.values():
-            self._objects.walks.delete(walk["id"])
+        with self._account.lock:
+            self._due.clear()
+            for walk in self._objects.walks.values():
+                self._objects.walks.delete(walk["id"])
 
     def advance(self) -> None:
         """Let happen what is due by the clock, in the order in which it was due."""
-        now = self._account.clock.now()
-        while self._due and self._due[0][0] <= now:
-            due, _, walk_id, user_id, step = heapq.heappop(self._due)
-            walk, user = self._objects.walks.get(walk_id), self._objects.users.get(user_id)
-            if walk is None or user is None:
-                continue
-            session = self._begin(walk, user_id, due) if step == 0 else self._go_on(walk, user_id, step, due)
-            if session is not None and step < session["last_step"]:
-                self._schedule(due + timedelta(seconds=walk["seconds_per_step"]), walk_id, user_id, step + 1)
+        with self._account.lock:
+            now = self._account.clock.now()
+            while self._due and self._due[0][0] <= now:
+                due, _, walk_id, user_id, step = heapq.heappop(self._due)
+                walk, user = self._objects.walks.get(walk_id), self._objects.users.get(user_id)
+                if walk is None or user is None:
+                    continue
+                session = self._begin(walk, user_id, due) if step == 0 else self._go_on(walk, user_id, step, due)
+                if session is not None and step < session["last_step"]:
+                    self._schedule(due + timedelta(seconds=walk["seconds_per_step"]), walk_id, user_id, step + 1)
+
+    def _shown(self, content_id: str, preview: bool) -> tuple[Document, Document]:
+        """Find the content and its version that is shown: the published one, or in a preview the draft."""
+        content = self._objects.content.get(content_id)
+        if content is None:
+            raise ValueError(f"there is no content with the id {content_id!r}")
+        version = self._objects.versions.get(content["draft_version_id"] if preview else content["published_version_id"])
+        if version is None:
+            raise ValueError(f"content {content_id!r} has no published version to walk through")
+        return content, version
+
+    def _starting(self, users: Sequence[str] | Literal["all"]) -> list[str]:
+        if users == "all":
+            return [user["id"] for user in self._objects.users.values()]
+        for user_id in users:
+            if user_id not in self._objects.users:
+                raise ValueError(f"there is no user with the id {user_id!r}")
+        return list(users)
 
     def _arrive(self, user: Document) -> None:
         for walk in self._objects.walks.values():
@@ -139,21 +151,18 @@ class People:
     def _resume(self) -> None:
         """Take up again the walks that a file kept."""
         for walk in self._objects.walks.values():
-            begun = set()
-            for session in self._objects.sessions.by("content_id", walk["content_id"]):
-                if session.get("walk_id") == walk["id"]:
-                    begun.add(session["user_id"])
-                    if session["step"] < session["last_step"]:
-                        due = datetime.fromisoformat(session["created_at"]) + timedelta(
-                            seconds=walk["seconds_per_step"] * (session["step"] + 1)
-                        )
-                        self._schedule(due, walk["id"], session["user_id"], session["step"] + 1)
-            started = datetime.fromisoformat(walk["started_at"])
+            started, pace = datetime.fromisoformat(walk["started_at"]), timedelta(seconds=walk["seconds_per_step"])
+            begun = {item["user_id"]: item for item in self._objects.sessions.by("content_id", walk["content_id"]) if _is_of(item, walk)}
+            for user_id, session in begun.items():
+                if session["step"] < session["last_step"]:
+                    due = datetime.fromisoformat(session["created_at"]) + pace * (session["step"] + 1)
+                    self._schedule(due, walk["id"], user_id, session["step"] + 1)
+            waiting = set(walk["waiting"])
             for user in self._objects.users.values():
                 created = datetime.fromisoformat(user["created_at"])
                 if user["id"] in begun:
                     continue
-                if user["id"] in walk["waiting"]:
+                if user["id"] in waiting:
                     self._schedule_start(walk, user["id"], started)
                 elif walk["joining"] and created >= started:
                     self._schedule_start(walk, user["id"], created)
@@ -194,7 +203,7 @@ class People:
 
     def _go_on(self, walk: Document, user_id: str, step: int, due: datetime) -> Document | None:
         sessions = self._objects.sessions.by("user_id", user_id)
-        session = next((item for item in sessions if item.get("walk_id") == walk["id"]), None)
+        session = next((item for item in sessions if _is_of(item, walk)), None)
         if session is None:
             return None
         at, done = timestamp(due), step == walk["steps"]
@@ -234,6 +243,15 @@ class People:
             self._account.define_attribute("event", name, data_type, created_at=at)
         values = {name: value for name, (_data_type, value) in attributes.items()}
         self._account.track(f"{kind}_{what}", session["user_id"], session["group_id"], values, time=at, created_at=at)
+
+
+def _is_of(session: Document, walk: Document) -> bool:
+    return bool(session.get("walk_id") == walk["id"])
+
+
+def _check_pace(steps: int | None, seconds_per_step: float, completion_rate: float) -> None:
+    if not 0 <= completion_rate <= 1 or seconds_per_step < 0 or (steps is not None and steps < 1):
+        raise ValueError("completion_rate must be from 0 to 1, seconds_per_step at least 0, steps at least 1")
 
 
 def answer(question: Mapping[str, Any], value: Any) -> Document:

@@ -112,15 +112,15 @@ class Seeds:
         }
         _nothing_left({key: value for key, value in given.items() if key not in session}, "content session")
         session |= given
-        self._objects.sessions.put(session)
         version = self._objects.versions.get(session["version_id"])
         questions = {question["cvid"]: question for question in (version["questions"] if version is not None else ())}
+        unasked = [cvid for cvid in answers if cvid not in questions]
+        if unasked:
+            raise ValueError(f"the version has no question with the cvid {', '.join(unasked)}")
+        at = session["last_activity_at"] or session["created_at"]
         for cvid, value in answers.items():
-            if cvid not in questions:
-                raise ValueError(f"the version has no question with the cvid {cvid!r}")
-            at = session["last_activity_at"] or session["created_at"]
             self._objects.answers.put({"id": str(uuid4()), "session_id": session["id"], **answer(questions[cvid], value), "created_at": at})
-        return session
+        return self._objects.sessions.put(session)
 
     def _version(self, told: Document, content_id: str, kind: str, number: int, created_at: str, stable: dict[str, str]) -> Document:
         questions = [self._part(dict(item), stable, question=True) for item in told.pop("questions", ())]

@@ -40,7 +40,7 @@ class Writes:
         """`POST /users`: create or update a user, its groups and memberships."""
         user_id = _id(ask.body.get("id"), "id")
         members, pruned = self._members(ask.body), ask.body.get("prune_memberships")
-        if pruned not in (None, True, False):
+        if not isinstance(pruned, bool | None):
             raise _refused("prune_memberships must be a boolean")
         if pruned and members is None:
             raise _refused("prune_memberships needs groups or memberships, with all groups the user belongs to")

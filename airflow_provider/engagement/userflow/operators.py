@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from airflow.sdk import BaseOperator
 
 from airflow_provider.engagement.base import failing_fast
 
 if TYPE_CHECKING:
-    from airflow.sdk import Context
+    from airflow.sdk import Context, XComArg
 
     from airflow_provider.engagement.bulk.plan import MakeCall
     from airflow_provider.engagement.bulk.rows import Rows
@@ -256,7 +256,7 @@ class UserflowRowsOperator(UserflowOperator):
 
     Args:
         rows: dicts in the API's own shape: a list, an upstream task's output (also a mapped one's: lists are joined), any
-            iterable, or a callable that gives one.
+            iterable, or a callable that gives one, which Airflow calls in the task with `context` and `jinja_env`.
         timezone: IANA name; the zone of datetimes without one, which are refused otherwise.
         **kwargs: `userflow_conn_id`, and as for every operator.
 
@@ -272,7 +272,7 @@ class UserflowRowsOperator(UserflowOperator):
     template_fields_renderers = {"rows": "json"}  # noqa: RUF012
     what = "rows"
 
-    def __init__(self, *, rows: Rows, timezone: str | None = None, **kwargs: Any) -> None:
+    def __init__(self, *, rows: Rows | XComArg | Callable[..., Rows], timezone: str | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.rows = rows
         self.timezone = timezone
@@ -286,7 +286,7 @@ class UserflowRowsOperator(UserflowOperator):
         from airflow_provider.engagement.bulk.task import run_rows
 
         with failing_fast():
-            return run_rows(self.hook, self.rows, self.make_call(), what=self.what)
+            return run_rows(self.hook, cast("Rows", self.rows), self.make_call(), what=self.what)
 
 
 class UserflowUpsertUsersOperator(UserflowRowsOperator):

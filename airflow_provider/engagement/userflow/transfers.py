@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from datetime import datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from airflow.sdk import BaseOperator
 
@@ -14,7 +14,7 @@ from airflow_provider.engagement.base import failing_fast
 from airflow_provider.engagement.userflow.links import UserflowLink
 
 if TYPE_CHECKING:
-    from airflow.sdk import Context
+    from airflow.sdk import Context, XComArg
 
     from airflow_provider.engagement.extract.gather import Gathering
     from airflow_provider.engagement.extract.window import Window
@@ -57,7 +57,7 @@ class UserflowToObjectStorageOperator(BaseOperator):
         self,
         *,
         path: str,
-        content_ids: Sequence[str] | str | None = None,
+        content_ids: Sequence[str] | XComArg | str | None = None,
         start: datetime | str | None = None,
         end: datetime | str | None = None,
         include_previews: bool = False,
@@ -102,7 +102,7 @@ class UserflowToObjectStorageOperator(BaseOperator):
         from airflow_provider.engagement.userflow.export import export_sessions, list_content_ids
 
         async with client:
-            given = (self.content_ids,) if isinstance(self.content_ids, str) else tuple(self.content_ids or ())
+            given = (self.content_ids,) if isinstance(self.content_ids, str) else tuple(cast("Sequence[str]", self.content_ids) or ())
             content_ids = given or await list_content_ids(client)
             counts = await export_sessions(client, content_ids, window, gathering, include_previews=self.include_previews)
             return {**counts, "requests": client.requests_sent}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from airflow.sdk import BaseSensorOperator, PokeReturnValue, conf
 from airflow.sdk.exceptions import AirflowFailException, AirflowSensorTimeout, AirflowSkipException, AirflowTaskTimeout
@@ -13,7 +13,7 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSensorTimeout, A
 from airflow_provider.engagement.watch.condition import Condition, Done, Failed
 
 if TYPE_CHECKING:
-    from airflow.sdk import Context
+    from airflow.sdk import Context, XComArg
 
     from airflow_provider.engagement.base import EngagementHook
     from airflow_provider.engagement.watch.trigger import ContentSessionTrigger
@@ -61,11 +61,11 @@ class ContentSessionSensor(BaseSensorOperator):
         *,
         session_id: str | None = None,
         content_id: str | None = None,
-        user_ids: Sequence[str] | str | None = None,
+        user_ids: Sequence[str] | XComArg | str | None = None,
         group_id: str | None = None,
         min_completed: int | str | None = None,
         min_completion_rate: float | str | None = None,
-        since: datetime | str | None = None,
+        since: datetime | XComArg | str | None = None,
         include_previews: bool = False,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         max_consecutive_failures: int = 5,
@@ -106,11 +106,11 @@ class ContentSessionSensor(BaseSensorOperator):
             return Condition(
                 session_id=self.session_id or None,
                 content_id=self.content_id or None,
-                user_ids=_texts(self.user_ids),
+                user_ids=_texts(cast("Sequence[str] | str | None", self.user_ids)),
                 group_id=self.group_id or None,
                 min_completed=_number("min_completed", self.min_completed, int),
                 min_completion_rate=_number("min_completion_rate", self.min_completion_rate, float),
-                since=self.since.isoformat() if isinstance(self.since, datetime) else self.since or None,
+                since=self.since.isoformat() if isinstance(self.since, datetime) else cast("str", self.since) or None,
                 include_previews=self.include_previews,
             )
         except (ValueError, TypeError) as error:

@@ -366,8 +366,9 @@ class AsyncClient(_Shared):
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None:
             # No headers here: aiohttp would send the session's own to a proxy as well, the key among them.
+            secure = self.config.base_url.startswith("https:")
             self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=self.config.concurrency, ssl=self._tls()),
+                connector=aiohttp.TCPConnector(limit=self.config.concurrency, ssl=tls_context(self._verify) if secure else True),
                 timeout=aiohttp.ClientTimeout(total=self.config.timeout, sock_connect=min(self.config.timeout, _CONNECT_TIMEOUT)),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 trust_env=False,

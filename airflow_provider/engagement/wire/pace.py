@@ -60,6 +60,9 @@ class Pace:
     FAST = 1.1
     GROWTH = 1.05
     PERIOD_REQUESTS = 300
+    LONGEST_PERIOD = 120.0
+    TELLING = 20
+    """Accepted requests without which a silence says little: somebody else may have used the limit up."""
 
     def __init__(self, requests_per_minute: float | None = None, concurrency: int = 16) -> None:
         if requests_per_minute is not None and not 0 < requests_per_minute < inf:
@@ -166,7 +169,8 @@ class Pace:
         self._next = max(self._next, sent + self._tolerance)  # no burst out of a pause
         silent = sent - self._refused_first >= self.SILENCE
         if silent:
-            self._set_rate(min(self._rate, self._cycle_rate(sent)))
+            least = 0.5 * self._rate if self._cycle_count < self.TELLING else 0.0
+            self._set_rate(min(self._rate, max(self._cycle_rate(sent), least)))
         self._cycle_began = sent if silent else self._refused_first
         self._cycle_count = 0
 
@@ -176,9 +180,9 @@ class Pace:
         self._grown_at = now
         growth = self.FAST
         if self._found:
-            period = max(_MINUTE, self.PERIOD_REQUESTS / self._rate)
-            quiet = min(10.0, (now - self._refused_at) // period)
-            growth = min(growth, self.GROWTH ** (2.0**quiet * passed / period))
+            period = min(max(_MINUTE, self.PERIOD_REQUESTS / self._rate), self.LONGEST_PERIOD)
+            quiet = min(5.0, (now - self._refused_at) // period)
+            growth = min(growth, self.GROWTH ** (4.0**quiet * passed / period))
         self._set_rate(self._rate * growth)
 
     def _cycle_rate(self, now: float) -> float:

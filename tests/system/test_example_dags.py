@@ -1,0 +1,82 @@
+"""Every file of `example_dags/` by a real run in a real Airflow."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.system.airflow_client import AirflowClient
+from tests.system.airflow_instance import RunningAirflow
+from tests.system.onboarding import DAG_ID, Onboarding
+from tests.system.processes import CHECKOUT
+from tests.system.warehouse import make_warehouse
+
+if TYPE_CHECKING:
+    from airflow_provider.engagement.emulator.server import EmulatorServer
+
+FLOW_EVENTS = ("flow_started", "flow_completed")  # Userflow's own
+EXAMPLES = sorted(path.name for path in (CHECKOUT / "example_dags").glob("*.py"))
+
+
+def run_userflow_onboarding(airflow: RunningAirflow, emulator: EmulatorServer) -> None:
+    """Run the onboarding against a small warehouse and compare every value."""
+    onboarding = Onboarding(airflow, emulator, make_warehouse(companies=8, users=60, events=300, cohort=12), walk_seconds=4)
+    onboarding.prepare()
+    run_id = onboarding.start()
+    states: list[tuple[str, str | None]] = []
+
+    def on_change(task_id: str, map_index: int, state: str | None) -> None:
+        states.append((task_id, state))
+        onboarding.on_change(task_id, map_index, state)
+
+    state = airflow.client.wait_for_run(DAG_ID, run_id, seconds=120, on_change=on_change)
+    assert state == "success", airflow.client.logs_of_failures(DAG_ID, run_id)
+    assert ("wait_for_cohort", "deferred") in states
+    assert onboarding.mismatches(run_id) == []
+    summary = airflow.client.xcom(DAG_ID, run_id, "summarize")
+    assert {name: summary[name] for name in ("companies", "users", "events", "completed")} == {
+        "companies": 8,
+        "users": 60,
+        "events": 300,
+        "completed": 12,
+    }
+    _finds_every_mistake(onboarding, run_id)
+
+
+def _finds_every_mistake(onboarding: Onboarding, run_id: str) -> None:
+    """Prove that the comparison would have seen a wrong value, a wrong answer and a second event."""
+    objects = onboarding.objects
+    for collection, wrong in (
+        (objects.users, {"attributes": {}}),
+        (objects.groups, {"attributes": {"name": "another"}}),
+        (objects.memberships, {"attributes": {"role": "another"}}),
+        (objects.answers, {"answer_value": "another"}),
+        (objects.events, {"group_id": "another"}),
+    ):
+        right = next(document for document in collection.values() if document.get("name") not in FLOW_EVENTS)
+        collection.put(right | wrong)
+        assert onboarding.mismatches(run_id)
+        collection.put(right)
+    objects.events.put(right | {"id": "twice"})
+    assert len(onboarding.mismatches(run_id)) == 2  # the count and the event
+    objects.events.delete("twice")
+    assert onboarding.mismatches(run_id) == []
+
+
+RUNS: dict[str, Callable[[RunningAirflow, EmulatorServer], None]] = {"userflow_onboarding.py": run_userflow_onboarding}
+"""How each file is run. A new example needs an entry: none is skipped."""
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_example_runs(name: str, airflow: RunningAirflow, emulator: EmulatorServer) -> None:
+    assert name in RUNS, f"say in {Path(__file__).name} how example_dags/{name} is run"
+    RUNS[name](airflow, emulator)
+
+
+def test_no_dag_file_has_an_import_error(client: AirflowClient) -> None:
+    assert client.import_errors() == []
+    assert {dag["dag_id"] for dag in client.dags()} >= {"userflow_onboarding", "sensors_in_time", "handles_secrets"}
+
