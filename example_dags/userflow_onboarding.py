@@ -1,7 +1,11 @@
-"""From the warehouse to Userflow and back: push an onboarding cohort, wait until it has finished the onboarding, export what it did.
+"""From the warehouse to Userflow and back.
 
-Needs two connections: `userflow_default` (type Userflow) and `warehouse` (any SQL database; here the tables companies, users,
-memberships and events). Every step can be repeated safely: people and companies are upserts, and each event belongs to one run.
+Pushes companies, people and events, waits until a cohort has finished the onboarding flow, then brings its sessions and survey
+answers to object storage.
+
+Needs two connections: `userflow_default` (type Userflow) and `warehouse` (any SQL database with the tables companies, users,
+memberships and events). It can be retried at any step: users and companies are upserts, and each event belongs to one run. Only
+clearing `push_events` after it has succeeded sends that run's events again.
 """
 
 from __future__ import annotations
@@ -71,8 +75,6 @@ def claimed_events(context: Context, jinja_env: object) -> Iterator[dict[str, An
 
 @dag(
     schedule=[Asset("warehouse_loaded")],
-    start_date=datetime(2026, 1, 1),
-    catchup=False,
     max_active_runs=1,
     default_args={"retries": 2, "retry_delay": timedelta(seconds=30)},
     params={
@@ -85,15 +87,13 @@ def claimed_events(context: Context, jinja_env: object) -> Iterator[dict[str, An
     tags=["userflow", "example"],
 )
 def userflow_onboarding() -> None:
-    """Describe the DAG."""
+    """Warehouse → Userflow → wait → object storage → summary."""
 
     @task
     def read_companies() -> list[dict[str, Any]]:
         """Read the companies; a null becomes no attribute."""
         names = ("name", "plan", "mrr", "employees", "founded_on", "renews_at")
-        return [
-            {"id": key, "attributes": dict(zip(names, map(plain, values), strict=True))} for key, *values in read(COMPANIES)
-        ]
+        return [{"id": key, "attributes": dict(zip(names, map(plain, values), strict=True))} for key, *values in read(COMPANIES)]
 
     @task
     def read_users() -> list[dict[str, Any]]:
@@ -118,7 +118,7 @@ def userflow_onboarding() -> None:
 
     @task
     def claim_events(run_id: str | None = None) -> None:
-        """Give all events that no run has pushed yet to this one: pushed once, whatever is retried or cleared, and by one run only."""
+        """Give this run all events that no other run has: they have no id in Userflow, so one that is sent twice counts twice."""
         BaseHook.get_hook(WAREHOUSE_CONNECTION).run(CLAIM_EVENTS, parameters={"run_id": run_id})
 
     push_companies = UserflowUpsertGroupsOperator(task_id="push_companies", rows=read_companies())
@@ -129,7 +129,7 @@ def userflow_onboarding() -> None:
         task_id="wait_for_cohort",
         content_id="{{ params.flow_id }}",
         user_ids=read_cohort(),
-        since="{{ dag_run.start_date | ts }}",
+        since="{{ dag_run.run_after | ts }}",
         deferrable=True,  # no worker slot is taken while it waits
         poke_interval=10,
         timeout=timedelta(days=3).total_seconds(),
@@ -138,24 +138,19 @@ def userflow_onboarding() -> None:
         task_id="export_sessions",
         content_ids=["{{ params.flow_id }}"],
         path="{{ params.export_path }}",
-        start="{{ dag_run.start_date | ts }}",
+        start="{{ dag_run.run_after | ts }}",
         end="{{ ti.start_date | ts }}",
     )
 
     @task
-    def summarize(companies: dict[str, Any], users: dict[str, Any], events: dict[str, Any], waited: dict[str, Any], export: dict[str, Any]) -> dict[str, Any]:
+    def summarize(pushed: list[dict[str, Any]], waited: dict[str, Any], exported: dict[str, Any]) -> dict[str, Any]:
         """Say in one place what the run did."""
-        return {
-            "companies": companies["sent"],
-            "users": users["sent"],
-            "events": events["sent"],
-            "completed": waited["completed"],
-            "export": export,
-        }
+        companies, users, events = (counts["sent"] for counts in pushed)
+        return {"companies": companies, "users": users, "events": events, "completed": waited["completed"], "exported": exported}
 
     push_companies >> push_users >> push_events >> wait_for_cohort >> export_sessions
     claim_events() >> push_events
-    summarize(push_companies.output, push_users.output, push_events.output, wait_for_cohort.output, export_sessions.output)
+    summarize([push_companies.output, push_users.output, push_events.output], wait_for_cohort.output, export_sessions.output)
 
 
 userflow_onboarding()

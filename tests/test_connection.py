@@ -40,7 +40,10 @@ def test_an_extra_that_is_no_object_is_refused(extra: str) -> None:
         ({"host": "127.0.0.1", "schema": "http", "port": 8787}, "http://127.0.0.1:8787"),
         ({"host": "http://localhost:8787"}, "http://localhost:8787"),
         ({"host": "http://intranet", "extras": {"allow_http": "true"}}, "http://intranet"),
-        ({"port": 9}, DEFAULT),
+        ({"host": "http://localhost:8787", "port": 8787}, "http://localhost:8787"),
+        ({"host": "https://self.hosted/api", "port": 8443}, "https://self.hosted:8443/api"),
+        ({"port": 443}, f"{DEFAULT}:443"),
+        ({"port": 0}, DEFAULT),
     ],
 )
 def test_base_url(values: dict[str, Any], expected: str) -> None:
@@ -52,6 +55,11 @@ def test_an_unusable_host_is_refused_by_name(host: str) -> None:
     with pytest.raises(ValueError, match="connection 'acme': host cannot be used") as caught:
         fields(host=host).base_url(DEFAULT)
     assert "pw" not in str(caught.value)
+
+
+def test_two_ports_are_refused() -> None:
+    with pytest.raises(ValueError, match="its port is 8787, but the field port says 443"):
+        fields(host="http://localhost:8787", port=443).base_url(DEFAULT)
 
 
 @pytest.mark.parametrize(("value", "expected"), [(None, None), ("", None), (600, 600.0), ("600", 600.0), (1.5, 1.5)])

@@ -78,12 +78,18 @@ class ConnectionFields:
         url = (self.host or "").strip() or default
         if "://" not in url:
             url = f"{self.schema if self.schema in ('http', 'https') else 'https'}://{url}"
-        if self.host and self.port:
-            url = f"{url.rstrip('/')}:{self.port}"
         try:
-            return check_base_url(url, allow_http=self.boolean("allow_http", default=False))
+            return check_base_url(self._with_port(url), allow_http=self.boolean("allow_http", default=False))
         except ValueError as error:
             raise self.wrong("host", f"cannot be used: {error}") from None
+
+    def _with_port(self, url: str) -> str:
+        parts = urlsplit(url)
+        if not self.port or parts.port == self.port:
+            return url
+        if parts.port is not None:
+            raise ValueError(f"its port is {parts.port}, but the field port says {self.port}")
+        return parts._replace(netloc=f"{parts.netloc}:{self.port}").geturl()
 
     def text(self, name: str) -> str | None:
         """Give a text extra; None where it is absent or empty."""

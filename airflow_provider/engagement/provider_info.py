@@ -35,10 +35,11 @@ def get_provider_info() -> dict[str, object]:
                 "hook-name": "Userflow",
                 "hook-class-name": f"{_USERFLOW}.hooks.UserflowHook",
                 "ui-field-behaviour": {
-                    "hidden-fields": ["schema", "port", "login"],
+                    "hidden-fields": ["schema", "login"],
                     "relabeling": {"host": "Base URL", "password": "API key"},
                     "placeholders": {
                         "host": "https://api.userflow.com, or https://api.eu.userflow.com for an account in the EU",
+                        "port": "443; may stay empty, but without it the Test button of Airflow 3.3.0 to 3.3.2 answers Bad Request",
                         "password": "ak_… of one environment, from Settings > API in Userflow",
                     },
                 },

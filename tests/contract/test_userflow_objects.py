@@ -33,7 +33,7 @@ def decoded(number: int) -> Any:
     return json.loads(re.sub(r",(\s*[}\]])", r"\1", "\n".join(lines)))
 
 
-def account(at: str = "2022-11-29T12:34:56.000+00:00", **seeded: list[Any]) -> UserflowEmulator:
+def account(at: str = "2022-11-29T12:34:56.000+00:00", **seeded: Any) -> UserflowEmulator:
     """Make an account in which it is `at` and stays so."""
     clock = Clock()
     clock.stop(datetime.fromisoformat(at))

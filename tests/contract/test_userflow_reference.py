@@ -60,7 +60,7 @@ def incoming(number: int, *, url: str = "", body: str | None = None) -> Incoming
     return Incoming(method, parts.path, tuple(parse_qsl(parts.query)), headers, (sent if body is None else body).encode())
 
 
-def account(at: str = CREATED, **seeded: list[Any]) -> UserflowEmulator:
+def account(at: str = CREATED, /, **seeded: Any) -> UserflowEmulator:
     """Make an account in which it is `at` and stays so."""
     clock = Clock()
     clock.stop(datetime.fromisoformat(at))

@@ -169,12 +169,12 @@ def test_wrong_settings_are_named(settings: dict[str, Any], message: str) -> Non
 
 
 def test_every_kind_can_be_made_from_settings_and_described() -> None:
-    needed = {
+    needed: dict[str, dict[str, Any]] = {
         "rate_limit": {"per_minute": 5},
         "latency": {"seconds": 1},
         "redirect": {"location": "/"},
         "hostile_next": {"origin": "http://x"},
     }
     for kind in KINDS:
-        settings = {"kind": kind, "path": "/users", "times": 3, **needed.get(kind, {})}
+        settings: dict[str, Any] = {"kind": kind, "path": "/users", "times": 3, **needed.get(kind, {})}
         assert fault_from(settings).describe().items() >= settings.items()

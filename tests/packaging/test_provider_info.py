@@ -137,7 +137,7 @@ def test_form_standard_fields(form: dict[str, Any]) -> None:
     assert fields["host"]["title"] == "Base URL"
     assert api.BASE_URL in fields["host"]["placeholder"]
     assert api.EU_BASE_URL in fields["host"]["placeholder"]
-    assert {name for name, field in fields.items() if field and field["hidden"]} == {"port", "login", "url_schema"}
+    assert {name for name, field in fields.items() if field and field["hidden"]} == {"login", "url_schema"}
 
 
 def test_form_extra_fields(form: dict[str, Any]) -> None:

@@ -13,8 +13,8 @@ import secrets
 import shutil
 import signal
 import socket
-import subprocess
 import sys
+import threading
 import time
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Mapping
@@ -47,7 +47,7 @@ class RunningAirflow:
     """An Airflow that lives as long as the `with` block.
 
     Args:
-        name: The name of its home, `.airflow/<name>` in the checkout; an earlier home of that name is removed first.
+        name: What it is for; its home is `.airflow/<name>-<process id>` in the checkout, so that two can live side by side.
         dag_folders: Name and path of each folder of DAG files; each becomes a DAG bundle.
         log_level: Airflow's log level.
         parallelism: How many tasks run at the same time, in as many worker processes.
@@ -65,7 +65,7 @@ class RunningAirflow:
         environment: Mapping[str, str] | None = None,
         say: Callable[[str], None] = lambda line: None,
     ) -> None:
-        self.home = CHECKOUT / ".airflow" / name
+        self.home = CHECKOUT / ".airflow" / f"{name}-{os.getpid()}"
         self.logs = self.home / "processes"
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
@@ -93,15 +93,9 @@ class RunningAirflow:
 
     def tails(self, lines: int = 30) -> str:
         """Return the last lines of each process's log."""
-        parts = [f"--- {child.log.relative_to(self.home)} ---\n{child.tail(lines)}" for child in self._children.values()]
+        running = [child for child in self._children.values() if child.name in COMPONENTS]
+        parts = [f"--- {child.log.relative_to(self.home)} ---\n{child.tail(lines)}" for child in running]
         return "\n".join(parts)
-
-    def sessions(self) -> list[int]:
-        """List the process sessions that belong to this Airflow, the database's included."""
-        children = list(self._children.values())
-        if self.postgres.child is not None:
-            children.append(self.postgres.child)
-        return [child.session for child in children]
 
     # --- starting ---
 
@@ -113,15 +107,11 @@ class RunningAirflow:
         self.postgres.create_database(METADATA)
         self._say("database is up")
         self.environment = self._make_environment()
-        self._migrate()
-        self._say("database is migrated")
         self._stack.callback(self._stop_components)
+        self._migrate(guard)
+        self._say("database is migrated")
         for name, arguments in COMPONENTS.items():
-            child = Child(
-                name, self.command(*arguments), logs=self.logs, environment=self.environment, folder=self.home
-            )
-            guard.watch_session(child.session)
-            self._children[name] = child
+            self._spawn(name, arguments, guard)
         self._wait_until_healthy(180)
         self._say(f"scheduler, DAG processor, triggerer and API server are up at {self.url}")
 
@@ -130,7 +120,7 @@ class RunningAirflow:
         return [sys.executable, "-m", "airflow", *arguments]
 
     def _make_home(self) -> None:
-        shutil.rmtree(self.home, ignore_errors=True)
+        shutil.rmtree(self.home, ignore_errors=True)  # of a process long gone that had the same id
         self.logs.mkdir(parents=True)
         (self.home / "tmp").mkdir()
         self._stack.callback(self._remove_home)
@@ -141,7 +131,7 @@ class RunningAirflow:
             {"name": name, "classpath": "airflow.dag_processing.bundles.local.LocalDagBundle", "kwargs": {"path": str(path)}}
             for name, path in self._dag_folders.items()
         ]
-        settings = {
+        settings: dict[str, dict[str, object]] = {
             "api": {"host": "127.0.0.1", "port": self.port, "workers": 1, "base_url": self.url, "secret_key": secrets.token_hex(16)},
             "api_auth": {"jwt_secret": secrets.token_hex(32)},
             "core": {
@@ -168,19 +158,22 @@ class RunningAirflow:
         own = {"AIRFLOW_HOME": str(self.home), "TMPDIR": str(self.home / "tmp"), "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
         return inherited | variables | own | self._more
 
-    def _migrate(self) -> None:
-        with (self.logs / "db-migrate.log").open("wb") as log:
-            done = subprocess.run(
-                self.command("db", "migrate"), env=self.environment, cwd=self.home, stdout=log, stderr=subprocess.STDOUT, check=False
-            )
-        if done.returncode:
-            raise AirflowFailed("`airflow db migrate` failed:\n" + (self.logs / "db-migrate.log").read_text()[-4000:])
+    def _spawn(self, name: str, arguments: list[str], guard: Guard) -> Child:
+        child = Child(name, self.command(*arguments), logs=self.logs, environment=self.environment, folder=self.home)
+        guard.watch_session(child.session)
+        self._children[name] = child
+        return child
+
+    def _migrate(self, guard: Guard) -> None:
+        child = self._spawn("db-migrate", ["db", "migrate"], guard)
+        if child.process.wait():
+            raise AirflowFailed(f"`airflow db migrate` failed:\n{child.tail(60)}")
 
     def _wait_until_healthy(self, seconds: float) -> None:
         deadline = time.monotonic() + seconds
         health: dict[str, str | None] = {}
         while any(health.get(name) != "healthy" for name in HEALTH_COMPONENTS):
-            ended = [name for name, child in self._children.items() if not child.running]
+            ended = [name for name in COMPONENTS if not self._children[name].running]
             if ended or time.monotonic() > deadline:
                 problem = f"{', '.join(ended)} ended" if ended else f"not healthy after {seconds:.0f} s: {health}"
                 raise AirflowFailed(f"Airflow did not start: {problem}\n{self.tails()}")
@@ -195,12 +188,13 @@ class RunningAirflow:
 
     def _stop(self) -> None:
         # Ctrl-C is often pressed twice; the second must not interrupt the cleaning up that the first began.
-        previous = signal.signal(signal.SIGINT, signal.SIG_IGN) if in_main_thread() else None
+        numbers = (signal.SIGINT, signal.SIGTERM) if threading.current_thread() is threading.main_thread() else ()
+        previous = [(number, signal.signal(number, signal.SIG_IGN)) for number in numbers]
         try:
             self._stack.close()
         finally:
-            if previous is not None:
-                signal.signal(signal.SIGINT, previous)
+            for number, handler in previous:
+                signal.signal(number, handler)
 
     def _stop_components(self) -> None:
         self.client.close()
@@ -216,13 +210,6 @@ class RunningAirflow:
         parent = self.home.parent
         if parent.exists() and not any(parent.iterdir()):
             parent.rmdir()
-
-
-def in_main_thread() -> bool:
-    """Say whether this is the thread that may set signal handlers."""
-    import threading
-
-    return threading.current_thread() is threading.main_thread()
 
 
 def free_port() -> int:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 import signal
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from airflow_provider.engagement.emulator.server import EmulatorServer
 
 SYSTEM = Path(__file__).parent
+RUNNING = pytest.StashKey[RunningAirflow]()
 
 
 @dataclass(frozen=True)
@@ -31,11 +31,23 @@ class Marked:
     api_key: str = field(default_factory=lambda: f"ak_marked{secrets.token_hex(12)}")
     wrong_key: str = field(default_factory=lambda: f"ak_wrong{secrets.token_hex(12)}")
     webhook_secret: str = field(default_factory=lambda: f"whsec_marked{secrets.token_hex(12)}")
+    printed: str = field(default_factory=lambda: f"printed{secrets.token_hex(12)}")
+    """A secret that a task prints; Airflow masks it in the task's log only."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Look for leaked secrets when all other tests have had the chance to leak some."""
     items.sort(key=lambda item: item.path.name == "test_secrets.py")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show the end of Airflow's logs with each test that failed."""
+    report = yield
+    running = item.config.stash.get(RUNNING, None)
+    if report.failed and running is not None:
+        report.sections.append(("Airflow's logs", running.tails()))
+    return report
 
 
 @pytest.fixture(scope="session")
@@ -54,7 +66,7 @@ def emulator(marked: Marked) -> Iterator[EmulatorServer]:
 
 
 @pytest.fixture(scope="session")
-def airflow(emulator: EmulatorServer, marked: Marked) -> Iterator[RunningAirflow]:
+def airflow(emulator: EmulatorServer, marked: Marked, pytestconfig: pytest.Config) -> Iterator[RunningAirflow]:
     """A real Airflow, at the log level that shows most, with the connections that the DAGs use."""
 
     def interrupt(number: int, frame: FrameType | None) -> None:
@@ -63,10 +75,12 @@ def airflow(emulator: EmulatorServer, marked: Marked) -> Iterator[RunningAirflow
     previous = signal.signal(signal.SIGTERM, interrupt)  # else a terminated test run would not clean up
     try:
         folders = {"examples": CHECKOUT / "example_dags", "tests": SYSTEM / "dags"}
-        with RunningAirflow(f"tests-{os.getpid()}", dag_folders=folders, log_level="DEBUG") as instance:
+        with RunningAirflow("tests", dag_folders=folders, log_level="DEBUG") as instance:
             for connection in _connections(emulator.base_url, marked):
                 instance.client.put_connection(connection)
+            pytestconfig.stash[RUNNING] = instance
             yield instance
+            del pytestconfig.stash[RUNNING]
     finally:
         signal.signal(signal.SIGTERM, previous)
 
@@ -83,6 +97,7 @@ def _connections(base_url: str, marked: Marked) -> list[dict[str, Any]]:
         userflow_connection("userflow_default", base_url, marked.api_key, extra),
         userflow_connection("userflow_wrong_key", base_url, marked.wrong_key, extra),
         userflow_connection("userflow_refused_port", "http://127.0.0.1:9", marked.api_key, extra),
+        userflow_connection("userflow_printed", base_url, marked.printed, {"webhook_secret": marked.printed[::-1]}),
         # 192.0.2.0/24 is for documentation: nobody is there, and nothing may be sent to it.
         userflow_connection("userflow_plain_http", "http://192.0.2.1", marked.api_key, extra),
     ]

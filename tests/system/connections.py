@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 
 def userflow_connection(connection_id: str, base_url: str, api_key: str, extra: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """Make a connection to Userflow."""
+    """Make a connection to Userflow; with the port in its field, because the UI's *Test* button needs one there (Airflow 3.3.0-3.3.2)."""
+    address = urlsplit(base_url)
     return {
         "connection_id": connection_id,
         "conn_type": "userflow",
-        "host": base_url,
+        "host": address._replace(netloc=address.hostname or "").geturl(),
+        "port": address.port,
         "password": api_key,
         "extra": json.dumps(dict(extra or {})),
     }

@@ -49,11 +49,9 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 
 
 def _demo(keep: bool) -> int:
-    say("starting Airflow; its home is .airflow/demo")
-    with (
-        EmulatorServer(keys=[API_KEY]) as emulator,
-        RunningAirflow("demo", dag_folders={"examples": CHECKOUT / "example_dags"}, say=say) as airflow,
-    ):
+    airflow = RunningAirflow("demo", dag_folders={"examples": CHECKOUT / "example_dags"}, say=say)
+    say(f"starting Airflow; its home is {airflow.home.relative_to(CHECKOUT)}")
+    with EmulatorServer(keys=[API_KEY]) as emulator, airflow:
         say(f"Userflow emulator is up at {emulator.base_url}/_emulator")
         right = _set_up_connection(airflow, emulator)
         onboarding = Onboarding(airflow, emulator, make_warehouse(), walk_seconds=10)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from base64 import b64encode
 from collections.abc import Iterable, Iterator
 from itertools import chain
 
 from psycopg2 import sql
-from psycopg2.extensions import connection as Connection  # noqa: N812 - psycopg2 spells its class in lower case
+from psycopg2.extensions import connection as Connection
 
 from tests.system.airflow_client import AirflowClient
 from tests.system.airflow_instance import METADATA, RunningAirflow
@@ -28,14 +29,22 @@ def spellings(secret: str) -> list[bytes]:
     return [raw, *encoded]
 
 
-def find_in_files(airflow: RunningAirflow, secrets: Iterable[str]) -> list[str]:
-    """Name the files under Airflow's home that hold a secret."""
+def find_in_files(airflow: RunningAirflow, secrets: Iterable[str], *, ignore: bytes | None = None) -> list[str]:
+    """Name the lines of files under Airflow's home that hold a secret.
+
+    Args:
+        airflow: Whose home.
+        secrets: What to look for.
+        ignore: A regular expression of lines that may hold one.
+    """
     needles = list(chain.from_iterable(map(spellings, secrets)))
     found = []
     for path in sorted(airflow.home.rglob("*")):
-        if path.is_file() and not path.is_symlink():
-            content = path.read_bytes()
-            found += [f"{path.relative_to(airflow.home)} holds {needle!r}" for needle in needles if needle in content]
+        if not path.is_file() or path.is_symlink():
+            continue
+        for number, line in enumerate(path.read_bytes().splitlines(), 1):
+            if any(needle in line for needle in needles) and not (ignore and re.search(ignore, line)):
+                found.append(f"{path.relative_to(airflow.home)}:{number}: {line[:2000]!r}")
     return found
 
 
@@ -53,7 +62,9 @@ def _columns_with(connection: Connection, needles: list[bytes]) -> Iterator[str]
     with connection.cursor() as cursor:
         cursor.execute(COLUMNS, (list(TEXT_TYPES),))
         for schema, table, column, data_type in cursor.fetchall():
-            value = sql.Identifier(column) if data_type == "bytea" else sql.SQL("convert_to({}::text, 'UTF8')").format(sql.Identifier(column))
+            value = sql.Identifier(column)
+            if data_type != "bytea":
+                value = sql.SQL("convert_to({}::text, 'UTF8')").format(value)
             query = sql.SQL("SELECT count(*) FROM {} WHERE position(%s::bytea IN {}) > 0").format(sql.Identifier(schema, table), value)
             for needle in needles:
                 cursor.execute(query, (needle,))

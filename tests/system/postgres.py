@@ -20,7 +20,7 @@ from types import TracebackType
 from urllib.parse import quote
 
 import psycopg2
-from psycopg2.extensions import connection as Connection  # noqa: N812 - psycopg2 spells its class in lower case
+from psycopg2.extensions import connection as Connection
 
 from tests.system.processes import Child, Guard
 

@@ -27,7 +27,7 @@ def test_the_form_of_a_connection(client: AirflowClient) -> None:
     forms = client.call("GET", "/ui/connections/hook_meta")
     (form,) = (one for one in forms if one["connection_type"] == "userflow")
     standard = form["standard_fields"]
-    assert {name for name, field in standard.items() if field and field["hidden"]} == {"login", "port", "url_schema"}
+    assert {name for name, field in standard.items() if field and field["hidden"]} == {"login", "url_schema"}
     assert standard["password"]["title"] == "API key"
     assert standard["host"]["title"] == "Base URL"
     assert "https://api.eu.userflow.com" in standard["host"]["placeholder"]
@@ -55,6 +55,14 @@ def test_a_right_connection(client: AirflowClient, emulator: EmulatorServer, mar
     works, message = client.test_connection(make_connection(emulator.base_url, marked.api_key))
     assert works, message
     assert emulator.base_url in message
+
+
+def test_the_button_in_the_list_of_connections(client: AirflowClient) -> None:
+    """The UI sends what it was shown: texts for what is missing, and asterisks for the stored key."""
+    shown = client.call("GET", "/api/v2/connections/userflow_default")
+    del shown["team_name"]
+    works, message = client.test_connection({**shown, "description": "", "login": "", "schema": "", "port": int(shown["port"] or 0)})
+    assert works, message
 
 
 def test_a_wrong_key_is_named_as_such(client: AirflowClient, emulator: EmulatorServer, marked: Marked) -> None:

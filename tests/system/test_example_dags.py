@@ -79,4 +79,3 @@ def test_example_runs(name: str, airflow: RunningAirflow, emulator: EmulatorServ
 def test_no_dag_file_has_an_import_error(client: AirflowClient) -> None:
     assert client.import_errors() == []
     assert {dag["dag_id"] for dag in client.dags()} >= {"userflow_onboarding", "sensors_in_time", "handles_secrets"}
-

@@ -14,7 +14,7 @@ from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from psycopg2.extensions import connection as Connection  # noqa: N812 - psycopg2 spells its class in lower case
+from psycopg2.extensions import connection as Connection
 from psycopg2.extras import execute_values
 
 SCHEMA = """
@@ -26,8 +26,8 @@ CREATE TABLE users (
     signed_up_at timestamptz NOT NULL, last_seen_at timestamptz, in_onboarding boolean NOT NULL
 );
 CREATE TABLE memberships (
-    user_id text REFERENCES users, company_id text REFERENCES companies, role text NOT NULL, seat_price numeric(8, 2), joined_at timestamptz,
-    PRIMARY KEY (user_id, company_id)
+    user_id text REFERENCES users, company_id text REFERENCES companies, role text NOT NULL, seat_price numeric(8, 2),
+    joined_at timestamptz, PRIMARY KEY (user_id, company_id)
 );
 CREATE TABLE events (
     id bigint PRIMARY KEY, name text NOT NULL, user_id text NOT NULL REFERENCES users, company_id text REFERENCES companies,
@@ -36,7 +36,16 @@ CREATE TABLE events (
 """
 TABLES = ("companies", "users", "memberships", "events")
 
-COMPANY_NAMES = ("Łódź Logistics", "株式会社オルビス", "Ünïted Ärtists GmbH", "O'Brien & Söhne", "شركة النور", "Zażółć S.A.", "Čokoládovna", "Plain Inc")
+COMPANY_NAMES = (
+    "Łódź Logistics",
+    "株式会社オルビス",
+    "Ünïted Ärtists GmbH",
+    "O'Brien & Söhne",
+    "شركة النور",
+    "Zażółć S.A.",
+    "Čokoládovna",
+    "Plain Inc",
+)
 FIRST_NAMES = ("Zoë", "Łukasz", "さくら", "Анна", "O'Neil", "Nguyễn", "محمد", "Renée", "李", "Bob", "Ægir", "Inès")
 LAST_NAMES = ("Müller", "D'Arcy", "González", "Østergaard", "田中", "Smith-Jones", "Šimůnek", "Brown")
 UGLY_COMPANY_IDS = ("emea/a&b 100%", "a+b c%2Fd", "?x=1#top", "büro/東京")
@@ -102,7 +111,7 @@ def fill(connection: Connection, warehouse: Warehouse) -> None:
         for table in TABLES:
             rows: Sequence[tuple[Any, ...]] = getattr(warehouse, table)
             if rows:
-                execute_values(cursor, f"INSERT INTO {table} VALUES %s", rows, page_size=1000)  # noqa: S608 - the names are above
+                execute_values(cursor, f"INSERT INTO {table} VALUES %s", rows, page_size=1000)
 
 
 def _moment(chance: random.Random, days: int) -> datetime:

@@ -74,30 +74,37 @@ class RawServer:
             except OSError:
                 return
             with self._lock:
-                self._open.append(connection)
                 self.connections += 1
             self._start(self._serve, connection)
 
     def _serve(self, connection: socket.socket) -> None:
         try:
             stream = self._context.wrap_socket(connection, server_side=True) if self._context else connection
+        except OSError:
+            connection.close()
+            return
+        with self._lock:
+            self._open.append(stream)
+        try:
             with stream:
-                while request := _read_request(stream):
-                    with self._lock:
-                        self.requests.append(request)
-                        self._at_once += 1
-                        self.most_at_once = max(self.most_at_once, self._at_once)
-                    try:
-                        self.answer(request, stream)
-                    finally:
-                        with self._lock:
-                            self._at_once -= 1
+                self._converse(stream)
         except (OSError, HangUp):
             return
         finally:
             with self._lock:
-                self._open.remove(connection)
-            connection.close()
+                self._open.remove(stream)
+
+    def _converse(self, stream: socket.socket) -> None:
+        while request := _read_request(stream):
+            with self._lock:
+                self.requests.append(request)
+                self._at_once += 1
+                self.most_at_once = max(self.most_at_once, self._at_once)
+            try:
+                self.answer(request, stream)
+            finally:
+                with self._lock:
+                    self._at_once -= 1
 
 
 def _read_request(connection: socket.socket) -> bytes:
@@ -110,5 +117,8 @@ def _read_request(connection: socket.socket) -> bytes:
     head, _, body = data.partition(b"\r\n\r\n")
     length = next((int(line.split(b":")[1]) for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")), 0)
     while len(body) < length:
-        body += connection.recv(65536)
+        chunk = connection.recv(65536)
+        if not chunk:
+            raise HangUp
+        body += chunk
     return head + b"\r\n\r\n" + body

@@ -32,6 +32,7 @@ from airflow_provider.engagement.wire.errors import (
     Unauthorized,
     Unreachable,
 )
+from airflow_provider.engagement.wire.message import Call
 from airflow_provider.engagement.wire.pace import Pace
 from tests.wire.conftest import KEY, Connect
 from tests.wire.drivers import Driver
@@ -134,7 +135,7 @@ def test_a_key_that_the_server_echoes_is_scrubbed(driver: Driver, engagement_emu
 @pytest.mark.parametrize("form", ["seconds", "date"])
 @pytest.mark.parametrize("call", [UPSERT, ADD, EVENT], ids=["upsert", "add", "event"])
 def test_retry_after_is_obeyed_and_the_call_goes_again(
-    driver: Driver, engagement_emulator: EmulatorServer, form: str, call: api.Call[object]
+    driver: Driver, engagement_emulator: EmulatorServer, form: str, call: Call[object]
 ) -> None:
     engagement_emulator.faults.add(Status(status=429, retry_after=form, seconds=30, times=1))  # type: ignore[arg-type]
     driver.send(call)
@@ -247,7 +248,7 @@ def test_a_repeatable_call_survives(driver: Driver, engagement_emulator: Emulato
 )
 @pytest.mark.parametrize("call", [EVENT, ADD], ids=["event", "add"])
 def test_what_may_have_counted_is_in_doubt_and_not_sent_again(
-    driver: Driver, engagement_emulator: EmulatorServer, fault: Drop, kind: type[ApiError], call: api.Call[object]
+    driver: Driver, engagement_emulator: EmulatorServer, fault: Drop, kind: type[ApiError], call: Call[object]
 ) -> None:
     driver.send(UPSERT)  # so that the connection is a kept one
     engagement_emulator.faults.add(fault)

@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from airflow_provider.engagement.userflow import api
 from airflow_provider.engagement.wire.config import Patience
 from airflow_provider.engagement.wire.errors import BadAnswer, Unauthorized, Unreachable
+from airflow_provider.engagement.wire.message import Call
 from tests.wire.conftest import KEY, Connect
 from tests.wire.raw_server import OK, HangUp, RawServer, reply
 
@@ -142,7 +143,7 @@ def test_a_refused_port_is_not_in_doubt(connect: Connect) -> None:
 
 
 def test_an_unknown_host_is_not_in_doubt(connect: Connect) -> None:
-    with pytest.raises(Unreachable, match="no answer from nowhere.invalid") as caught:
+    with pytest.raises(Unreachable, match=r"no answer from nowhere\.invalid") as caught:
         connect("https://nowhere.invalid", patience=ONCE).send(EVENT)
     assert not caught.value.in_doubt
 
@@ -191,13 +192,12 @@ def test_an_event_on_a_connection_closed_meanwhile_gets_a_new_one(connect: Conne
         b"\x00\x01\x02\x03 nonsense\r\n\r\n",
         b"HTTP/1.1 abc OK\r\n\r\n",
         OK.replace(b"Content-Length: 10", b"Content-Length: 4000"),
-        OK.replace(b"Content-Length: 10", b"Content-Length: minus"),
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\n{}",
         b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 4\r\n\r\nnope",
         b"HTTP/1.1 200 OK\r\nX-Long: " + b"x" * 200_000 + b"\r\n\r\n",
     ],
-    ids=["nothing", "no http", "no status", "cut short", "odd length", "no chunk", "cut chunk", "no gzip", "long header"],
+    ids=["nothing", "no http", "no status", "cut short", "no chunk", "cut chunk", "no gzip", "long header"],
 )
 def test_answers_that_make_no_sense_leave_an_event_in_doubt(connect: Connect, raw: bytes) -> None:
     def answer(_request: bytes, connection: socket.socket) -> None:
@@ -262,7 +262,7 @@ def test_a_redirects_body_is_capped_too(connect: Connect) -> None:
 def test_an_empty_answer_is_none_for_who_can_read_it(connect: Connect) -> None:
     with RawServer(reply(b"HTTP/1.1 204 No Content\r\n\r\n")) as server:
         driver = connect(server.base_url, patience=ONCE)
-        assert driver.send(api.Call(GET.request, lambda raw: raw)) is None
+        assert driver.send(Call(GET.request, lambda raw: raw)) is None
         with pytest.raises(BadAnswer):
             driver.send(GET)
 
@@ -306,7 +306,7 @@ def test_a_bundle_that_does_not_exist_is_refused_before_anything_is_sent(connect
 
 def test_plain_http_behind_https_is_unreachable(connect: Connect) -> None:
     with RawServer() as server, pytest.raises(Unreachable):
-        connect(server.base_url.replace("http:", "https:"), patience=ONCE).send(GET)
+        connect(server.base_url.replace("http:", "https:"), timeout=0.3, patience=ONCE).send(GET)
 
 
 # --- proxies -----------------------------------------------------------------------------------------------------------

@@ -47,7 +47,7 @@ def drive(outcomes: Sequence[ApiError | str], patience: Patience, clock: Clock, 
 
 def test_waits_double_up_to_the_longest() -> None:
     clock = Clock()
-    outcomes = [*(fail(ServerFailed) for _ in range(5)), "done"]
+    outcomes: list[ApiError | str] = [*(fail(ServerFailed) for _ in range(5)), "done"]
     assert drive(outcomes, Patience(attempts=6, first_wait=1.0, longest_wait=5.0), clock) == "done"
     assert clock.slept == [1.0, 2.0, 4.0, 5.0, 5.0]
 
@@ -80,7 +80,7 @@ def test_one_attempt_means_no_second() -> None:
 
 def test_a_limit_costs_no_attempts_and_waiting_is_left_to_the_pace() -> None:
     clock = Clock()
-    outcomes = [*(fail(RateLimited) for _ in range(20)), "done"]
+    outcomes: list[ApiError | str] = [*(fail(RateLimited) for _ in range(20)), "done"]
     assert drive(outcomes, Patience(attempts=2), clock, takes=10.0) == "done"
     assert set(clock.slept) == {0.0}
 

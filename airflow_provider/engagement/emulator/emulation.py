@@ -48,6 +48,10 @@ class Emulation:
         keeper: keeps the documents beyond the process; None for memory only.
         keys: API keys that are accepted.
         clock: the time the vendors live in.
+
+    Attributes:
+        received: what came in, oldest first.
+        generation: how often it was reset; a request that waited meanwhile must not touch what came after.
     """
 
     def __init__(self, keeper: Keeper | None = None, keys: Sequence[str] | None = None, clock: Clock | None = None) -> None:
@@ -55,6 +59,7 @@ class Emulation:
         self.store = Store(keeper)
         self.faults = Faults()
         self.received: deque[Received] = deque(maxlen=_LOG_SIZE)
+        self.generation = 0
         accepted = {} if keys is None else {"keys": tuple(keys)}
         self.userflow = UserflowEmulator(self.store, self.clock, **accepted)
         self.vendors: tuple[Vendor, ...] = (self.userflow,)
@@ -115,6 +120,7 @@ class Emulation:
     def reset(self) -> Document:
         """Forget all documents, faults and requests, set the clock right."""
         with self.store.lock:
+            self.generation += 1
             self.store.clear()
             self.clock.reset()
             self.faults.clear()
@@ -174,12 +180,12 @@ class Emulation:
         known = {"advance", "set", "stop", "run"}
         if not body or not known.issuperset(body):
             raise ValueError("send one or more of advance (seconds), set (ISO 8601), stop (true), run (true)")
+        if body.get("stop"):
+            self.clock.stop()
         if "set" in body:
             self.clock.set(datetime.fromisoformat(body["set"]))
         if "advance" in body:
             self.clock.advance(float(body["advance"]))
-        if body.get("stop"):
-            self.clock.stop()
         if body.get("run"):
             self.clock.run()
         return {"now": timestamp(self.clock.now()), "stopped": self.clock.stopped}

@@ -59,6 +59,7 @@ class EmulatorServer:
         clock: Clock | None = None,
     ) -> None:
         self._keeper = None if db is None else SqliteKeeper(db)
+        self._closed = False
         self.emulation = Emulation(self._keeper, keys, clock)
         self._host = host
         self._port = port
@@ -111,9 +112,12 @@ class EmulatorServer:
 
         Raises:
             OSError: the port is taken.
+            RuntimeError: it is running, or it was stopped and its file is closed.
         """
         if self._thread is not None:
             raise RuntimeError("the emulator is already running")
+        if self._closed:
+            raise RuntimeError("its file is closed; make a new EmulatorServer for it")
         self._ready.clear()
         self._failure = None
         self._thread = threading.Thread(target=self._run, name="engagement-emulator", daemon=True)
@@ -131,9 +135,9 @@ class EmulatorServer:
             self._loop.call_soon_threadsafe(self._stop.set)
             self._thread.join(_STOP_TIMEOUT)
             self._thread = None
-        if self._keeper is not None:
+        if self._keeper is not None and not self._closed:
             self._keeper.close()
-            self._keeper = None
+            self._closed = True
 
     def _run(self) -> None:
         asyncio.run(self._main())
@@ -141,13 +145,13 @@ class EmulatorServer:
     async def _main(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._stop = asyncio.Event()
-        runner = web.ServerRunner(web.Server(self._serve, access_log=None), shutdown_timeout=0.5, handle_signals=False)
+        runner = web.ServerRunner(web.Server(self._serve, access_log=None), shutdown_timeout=0.1, handle_signals=False)
         await runner.setup()
         try:
             site = web.TCPSite(runner, self._host, self._port)
             await site.start()
             port = runner.addresses[0][1]
-            self.base_url = f"http://{self._host}:{port}"
+            self.base_url = f"http://[{self._host}]:{port}" if ":" in self._host else f"http://{self._host}:{port}"
         except OSError as error:
             self._failure = error
             self._stop.set()
@@ -171,10 +175,13 @@ class EmulatorServer:
         )
         if path == CONTROLS or path.startswith(f"{CONTROLS}/"):
             return _response(self._control(request, incoming))
-        emulation = self.emulation
+        emulation, generation = self.emulation, self.emulation.generation
         plan = emulation.faults.plan(incoming.method, path)
         if plan.wait_before:
             await asyncio.sleep(plan.wait_before)
+            if generation != emulation.generation:
+                _cut(request)
+                return web.Response()
         reply = emulation.answer(incoming, plan)
         if self._deliver:
             self._post_deliveries(emulation.vendor(path))

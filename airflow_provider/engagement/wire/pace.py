@@ -7,10 +7,10 @@ Without one, or when a stated limit proves too high, the rate is found by what t
 
 - Until the first refusal the rate grows by a tenth a second.
 - What the server took between two refusals, divided by the time between them, is its limit: true of a token bucket (empty
-  both times) and of a fixed window (used up both times). So a refusal cuts the rate to that, and by 8 % at least, by half at
-  most. If the server then refuses for ten seconds or longer, the time of silence counts as well.
-- Between refusals the rate grows by 5 % in a minute, or in 300 requests if that takes longer; each quiet period of that length
-  doubles the growth. One refusal in some 300 requests is what it costs to know the limit.
+  both times) and of a fixed window (used up both times). So a refusal cuts the rate to that, by 8 % at least and by half at
+  most. When the server goes on refusing for ten seconds or longer, the time of silence counts as well.
+- Between refusals the rate grows by 5 % a period, and four times as fast after each quiet period. A period is 300 requests, but
+  one minute at least and two at most. A refusal in some hundred requests is what it costs to know the limit.
 - After a refusal everybody pauses: as long as `Retry-After` says, else 1, 2, 4, … at most 10 seconds. Then one request goes
   ahead, and the others follow when it is accepted, or a quarter of a second later.
 
@@ -51,16 +51,16 @@ class Pace:
     FIRST_RATE = 10.0
     """Requests a second before anything is known."""
     LOWEST_RATE = 0.1
+    FIRST_GROWTH = 1.1
+    """Factor per second until the first refusal."""
+    GROWTH = 1.05
+    """Factor per period after it."""
     LONGEST_PAUSE = 10.0
     """Seconds of pause at the most where the server does not say how long."""
-    SILENCE = 10.0
-    """A refusal that lasts this many seconds is a window used up, not a bucket to be filled."""
     PROBE = 0.25
     """Seconds that the others wait for the first request after a refusal."""
-    FAST = 1.1
-    GROWTH = 1.05
-    PERIOD_REQUESTS = 300
-    LONGEST_PERIOD = 120.0
+    SILENCE = 10.0
+    """A refusal that lasts this many seconds is a window used up, not a bucket to be filled."""
     TELLING = 20
     """Accepted requests without which a silence says little: somebody else may have used the limit up."""
 
@@ -178,9 +178,9 @@ class Pace:
         passed = min(now - self._grown_at, max(1.0, 1.0 / self._rate))
         self._held_back = False
         self._grown_at = now
-        growth = self.FAST
+        growth = self.FIRST_GROWTH
         if self._found:
-            period = min(max(_MINUTE, self.PERIOD_REQUESTS / self._rate), self.LONGEST_PERIOD)
+            period = min(max(_MINUTE, 300.0 / self._rate), 2 * _MINUTE)
             quiet = min(5.0, (now - self._refused_at) // period)
             growth = min(growth, self.GROWTH ** (4.0**quiet * passed / period))
         self._set_rate(self._rate * growth)

@@ -17,7 +17,7 @@ SECRET_VARIABLE = "userflow_webhook_secret"
 
 @dag(schedule=None)
 def handles_secrets() -> None:
-    """Create a webhook subscription, fail in every way, and print what code of a user's own would print."""
+    """Create a webhook subscription, fail in every way, and print what people print when they look for a mistake."""
     subscribe = UserflowCreateWebhookSubscriptionOperator(
         task_id="subscribe", url="https://example.com/hook", topics=["*"], secret_variable=SECRET_VARIABLE
     )
@@ -30,20 +30,28 @@ def handles_secrets() -> None:
     UserflowUpsertUserOperator(task_id="plain_http", userflow_conn_id="userflow_plain_http", user_id="someone")
 
     @task
-    def prints_what_it_has() -> None:
-        """Do what people do when they look for a mistake."""
-        from airflow.sdk import Variable
-
+    def shows_objects() -> None:
+        """Print what the provider's own objects show of themselves."""
+        from airflow_provider.engagement.connection import ConnectionFields
         from airflow_provider.engagement.userflow.hooks import UserflowHook
 
         hook = UserflowHook("userflow_default")
-        print("connection", hook.get_connection("userflow_default"), repr(hook.get_connection("userflow_default")))
-        print("config", hook.get_config(), hook.get_conn(), vars(hook))
-        print("password", hook.get_connection("userflow_default").password)
-        print("extra", hook.get_connection("userflow_default").extra)
-        print("variable", Variable.get(SECRET_VARIABLE))
+        fields = ConnectionFields.of(hook.get_connection("userflow_default"))
+        print(hook, vars(hook), fields, hook.get_config(), hook.get_conn(), hook.get_async_client())
 
-    subscribe >> prints_what_it_has()
+    @task
+    def prints_secrets() -> None:
+        """Print secrets on purpose; Airflow masks in a task's log what it knows, from the connection, to be secret."""
+        from airflow_provider.engagement.userflow.hooks import UserflowHook
+
+        hook = UserflowHook("userflow_printed")
+        hook.get_config()
+        connection = hook.get_connection("userflow_printed")
+        print("password", connection.password)
+        print("extra", connection.extra)
+
+    prints_secrets()
+    subscribe >> shows_objects()
 
 
 handles_secrets()

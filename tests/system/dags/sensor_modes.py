@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 from airflow.sdk import Param, dag
 
@@ -11,7 +12,7 @@ from airflow_provider.engagement.userflow.sensors import UserflowContentSessionS
 PARAMS = {"content_id": Param("flow", type="string"), "min_completed": Param(1, type="integer")}
 # A retry would show in the number of tries, and hide a failure for a day.
 RETRIES = {"retries": 3, "retry_delay": timedelta(days=1)}
-ARGUMENTS = {"content_id": "{{ params.content_id }}", "min_completed": "{{ params.min_completed }}", "poke_interval": 2}
+ARGUMENTS: dict[str, Any] = {"content_id": "{{ params.content_id }}", "min_completed": "{{ params.min_completed }}", "poke_interval": 2}
 
 
 @dag(schedule=None, params=PARAMS, default_args=RETRIES)
