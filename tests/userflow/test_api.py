@@ -106,7 +106,8 @@ def test_the_error_object_is_read_as_far_as_it_is_there() -> None:
     assert api.read_problem(answer(401, told)) == Problem("invalid_api_key", "Invalid API key provided")
     told["error"]["request_id"] = "req_1"
     assert api.read_problem(answer(401, told)).request_id == "req_1"
-    for body in (None, [], {}, "text", {"error": None}, {"error": "text"}, {"error": []}):
+    bodies: list[Any] = [None, [], {}, "text", {"error": None}, {"error": "text"}, {"error": []}]
+    for body in bodies:
         assert api.read_problem(answer(500, body)) == Problem()
 
 

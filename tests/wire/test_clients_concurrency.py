@@ -102,21 +102,25 @@ def test_threads_share_a_client(engagement_emulator: EmulatorServer) -> None:
         assert client.requests_sent == len(engagement_emulator.requests()) == 200
 
 
-def test_answers_are_counted_while_somebody_waits_for_the_limit(engagement_emulator: EmulatorServer) -> None:
-    waiting, answered = threading.Event(), threading.Event()
+def test_answers_are_counted_while_somebody_waits_for_the_limit() -> None:
+    waiting, counted = threading.Event(), threading.Event()
     now = [0.0]
+
+    def answer(_request: bytes, connection: socket.socket) -> None:
+        waiting.wait(WAIT)
+        connection.sendall(OK)
 
     def sleep(seconds: float) -> None:
         waiting.set()
-        assert answered.wait(WAIT), "an answer could not be counted while another thread waited"
+        assert counted.wait(WAIT), "an answer could not be counted while another thread waited"
         now[0] += seconds
 
     class WatchedPace(Pace):
         def observe(self, sent: float, now: float, status: int | None, headers: Mapping[str, str]) -> None:
-            assert waiting.wait(WAIT)
             super().observe(sent, now, status, headers)
-            answered.set()
+            counted.set()
 
-    client = Client(config(engagement_emulator.base_url), WatchedPace(), clock=lambda: now[0], sleep=sleep)
-    with client, ThreadPoolExecutor(2) as threads:
-        assert [user.id for user in threads.map(client.send, [UPSERT, UPSERT])] == ["u1", "u1"]
+    with RawServer(answer) as server:
+        client = Client(config(server.base_url), WatchedPace(), clock=lambda: now[0], sleep=sleep)
+        with client, ThreadPoolExecutor(2) as threads:
+            assert [user.id for user in threads.map(client.send, [UPSERT, UPSERT])] == ["1", "1"]

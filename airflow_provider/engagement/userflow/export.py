@@ -26,7 +26,7 @@ async def list_content_ids(client: AsyncClient) -> tuple[str, ...]:
 
 async def export_sessions(
     client: AsyncClient, content_ids: Sequence[str], window: Window, gathering: Gathering, *, include_previews: bool
-) -> dict[str, int]:
+) -> None:
     """Gather the sessions that were created within a window, answers expanded.
 
     Args:
@@ -35,9 +35,6 @@ async def export_sessions(
         window: which sessions.
         gathering: where they go.
         include_previews: take previews of drafts too.
-
-    Returns:
-        The counts `sessions`, `completed`, `answers`.
 
     Raises:
         ApiError: a call failed for good.
@@ -60,4 +57,3 @@ async def export_sessions(
                 )
 
     await together(read(content_id) for content_id in dict.fromkeys(content_ids))
-    return gathering.counts()

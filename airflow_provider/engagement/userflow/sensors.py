@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider.engagement.userflow.links import UserflowLink
-from airflow_provider.engagement.userflow.sessions import SESSIONS
 from airflow_provider.engagement.userflow.triggers import UserflowContentSessionTrigger
-from airflow_provider.engagement.watch.condition import Condition, Verdict
-from airflow_provider.engagement.watch.poll import poll
 from airflow_provider.engagement.watch.sensor import ContentSessionSensor
+from airflow_provider.engagement.watch.trigger import ContentSessionTrigger
 
 if TYPE_CHECKING:
     from airflow_provider.engagement.userflow.hooks import UserflowHook
@@ -29,6 +27,7 @@ class UserflowContentSessionSensor(ContentSessionSensor):
 
     template_fields: Sequence[str] = ("userflow_conn_id", *ContentSessionSensor.template_fields)
     operator_extra_links = (UserflowLink(),)
+    trigger_class: ClassVar[type[ContentSessionTrigger]] = UserflowContentSessionTrigger
 
     def __init__(self, *, userflow_conn_id: str = "userflow_default", **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -40,17 +39,3 @@ class UserflowContentSessionSensor(ContentSessionSensor):
         from airflow_provider.engagement.userflow.hooks import UserflowHook
 
         return UserflowHook(self.userflow_conn_id)
-
-    def make_trigger(self, condition: Mapping[str, Any], deadline: float) -> UserflowContentSessionTrigger:
-        """Make the trigger."""
-        return UserflowContentSessionTrigger(
-            userflow_conn_id=self.userflow_conn_id,
-            condition=condition,
-            poke_interval=self.poke_interval,
-            deadline=deadline,
-            max_consecutive_failures=self.max_consecutive_failures,
-        )
-
-    def poll(self, condition: Condition) -> Verdict:
-        """Read the condition's sessions once and judge them."""
-        return poll(self.hook.get_conn(), condition, SESSIONS)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from airflow_provider.engagement.userflow.sessions import SESSIONS
+from airflow_provider.engagement.watch.source import SessionSource
 from airflow_provider.engagement.watch.trigger import ContentSessionTrigger
 
 if TYPE_CHECKING:
     from airflow_provider.engagement.userflow.hooks import UserflowHook
-    from airflow_provider.engagement.watch.source import SessionSource
 
 
 class UserflowContentSessionTrigger(ContentSessionTrigger):
@@ -19,13 +19,10 @@ class UserflowContentSessionTrigger(ContentSessionTrigger):
     """
 
     conn_id_name: ClassVar[str] = "userflow_conn_id"
+    source: ClassVar[SessionSource] = SESSIONS
 
     def hook(self) -> UserflowHook:
         """Make the hook."""
         from airflow_provider.engagement.userflow.hooks import UserflowHook
 
         return UserflowHook(self.conn_id)
-
-    def source(self) -> SessionSource:
-        """Say how Userflow's sessions are read."""
-        return SESSIONS

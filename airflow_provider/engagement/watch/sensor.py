@@ -5,18 +5,19 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
 from airflow.sdk import BaseSensorOperator, PokeReturnValue, conf
 from airflow.sdk.exceptions import AirflowFailException, AirflowSensorTimeout, AirflowSkipException, AirflowTaskTimeout
 
 from airflow_provider.engagement.watch.condition import Condition, Done, Failed
+from airflow_provider.engagement.watch.poll import poll
+from airflow_provider.engagement.watch.trigger import ContentSessionTrigger
 
 if TYPE_CHECKING:
     from airflow.sdk import Context, XComArg
 
     from airflow_provider.engagement.base import EngagementHook
-    from airflow_provider.engagement.watch.trigger import ContentSessionTrigger
 
 N = TypeVar("N", int, float)
 
@@ -41,6 +42,9 @@ class ContentSessionSensor(BaseSensorOperator):
         max_consecutive_failures: failed polls in a row that a deferred sensor survives.
         **kwargs: as for every sensor: `poke_interval`, `timeout`, `mode`, `soft_fail`, …
 
+    Attributes:
+        trigger_class: the vendor's trigger, which also says how its sessions are read.
+
     Returns:
         Counts (`completed`, `users`, `sessions`), and `session_ids` where a session or users were asked for.
     """
@@ -55,6 +59,7 @@ class ContentSessionSensor(BaseSensorOperator):
         "since",
     )
     ui_color = "#e8f5e9"
+    trigger_class: ClassVar[type[ContentSessionTrigger]]
 
     def __init__(
         self,
@@ -88,14 +93,6 @@ class ContentSessionSensor(BaseSensorOperator):
     def hook(self) -> EngagementHook:
         """The vendor's hook."""
 
-    @abstractmethod
-    def make_trigger(self, condition: Mapping[str, Any], deadline: float) -> ContentSessionTrigger:
-        """Make the vendor's trigger."""
-
-    @abstractmethod
-    def poll(self, condition: Condition) -> Any:
-        """Read the condition's sessions once and judge them."""
-
     def condition(self) -> Condition:
         """Make the condition of the rendered arguments.
 
@@ -123,7 +120,13 @@ class ContentSessionSensor(BaseSensorOperator):
             return super().execute(context)
         seconds = self._patience()
         self.defer(
-            trigger=self.make_trigger(condition.to_dict(), datetime.now(UTC).timestamp() + seconds),
+            trigger=self.trigger_class(
+                condition=condition.to_dict(),
+                poke_interval=self.poke_interval,
+                deadline=datetime.now(UTC).timestamp() + seconds,
+                max_consecutive_failures=self.max_consecutive_failures,
+                **{self.trigger_class.conn_id_name: self.hook.conn_id},
+            ),
             method_name="execute_complete",
             timeout=timedelta(seconds=seconds + GRACE_SECONDS),
         )
@@ -137,8 +140,9 @@ class ContentSessionSensor(BaseSensorOperator):
         """
         from airflow_provider.engagement.base import failing_fast
 
+        condition = self.condition()
         with failing_fast():
-            verdict = self.poll(self.condition())
+            verdict = poll(self.hook.get_conn(), condition, self.trigger_class.source)
         if isinstance(verdict, Failed):
             raise AirflowFailException(verdict.reason)
         self.log.info("%s: %s", type(verdict).__name__, verdict.detail)

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from airflow_provider.engagement.watch.condition import Condition, Done, Failed, Verdict
+from airflow_provider.engagement.watch.condition import Condition, Done, Failed
+from airflow_provider.engagement.watch.poll import apoll
+from airflow_provider.engagement.watch.source import SessionSource
 from airflow_provider.engagement.wire.errors import ApiError, Rejected
 
 if TYPE_CHECKING:
     from airflow_provider.engagement.base import EngagementHook
-    from airflow_provider.engagement.watch.source import SessionSource
     from airflow_provider.engagement.wire.clients import AsyncClient
 
 
@@ -35,11 +36,14 @@ class ContentSessionTrigger(BaseTrigger):
         **conn_id: the connection's id, named as `conn_id_name` says; the key stays in the connection.
 
     Attributes:
+        conn_id_name: what the vendor calls the connection's id.
+        source: how the vendor's sessions are read.
         earliest_event: seconds before which no event fires: the scheduler may not have noted yet that the worker's part of the
             task ended, and would take the event for a failure of it.
     """
 
     conn_id_name: ClassVar[str]
+    source: ClassVar[SessionSource]
     earliest_event: ClassVar[float] = 10.0
 
     def __init__(
@@ -63,10 +67,6 @@ class ContentSessionTrigger(BaseTrigger):
     @abstractmethod
     def hook(self) -> EngagementHook:
         """Make the vendor's hook."""
-
-    @abstractmethod
-    def source(self) -> SessionSource:
-        """Say how the vendor's sessions are read."""
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Give the class's path and the arguments, as JSON values."""
@@ -96,7 +96,7 @@ class ContentSessionTrigger(BaseTrigger):
         condition = Condition.from_dict(self.condition)
         while True:
             try:
-                verdict = await self._poll(client, condition)
+                verdict = await apoll(client, condition, self.source)
             except Rejected as error:
                 return {"status": "failed", "reason": f"{type(error).__name__}: {error}"}
             except ApiError as error:
@@ -115,8 +115,3 @@ class ContentSessionTrigger(BaseTrigger):
             if left is not None and left <= 0:
                 return {"status": "timeout"}
             await asyncio.sleep(self.poke_interval if left is None else min(self.poke_interval, left))
-
-    async def _poll(self, client: AsyncClient, condition: Condition) -> Verdict:
-        from airflow_provider.engagement.watch.poll import apoll
-
-        return await apoll(client, condition, self.source())
