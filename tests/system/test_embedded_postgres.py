@@ -18,11 +18,12 @@ from tests.system.processes import CHECKOUT, Guard
 from tests.system.sessions import members
 
 START_AND_WAIT = """
-import sys, time
+import signal, sys, time
 from pathlib import Path
 from tests.system.postgres import EmbeddedPostgres
 from tests.system.processes import Guard
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job begins with it ignored
 with Guard() as guard, EmbeddedPostgres(logs=Path(sys.argv[1]), guard=guard) as postgres:
     print(postgres.folder, postgres.child.session, flush=True)
     time.sleep(600)
@@ -73,7 +74,7 @@ def test_nothing_is_left_when_its_process_is_killed(tmp_path: Path, number: sign
     folder, session = process.stdout.readline().split()
     assert members(int(session))
     process.send_signal(number)
-    process.wait()
+    process.wait(timeout=60)
     process.stdout.close()
     deadline = time.monotonic() + 20
     while (Path(folder).exists() or members(int(session))) and time.monotonic() < deadline:
