@@ -4,8 +4,8 @@ Pushes companies, people and events, waits until a cohort has finished the onboa
 answers to object storage.
 
 Needs two connections: `userflow_default` (type Userflow) and `warehouse` (any SQL database with the tables companies, users,
-memberships and events). It can be retried at any step: users and companies are upserts, and each event belongs to one run. Only
-clearing `push_events` after it has succeeded sends that run's events again.
+memberships and events). Users and companies are upserts, which can be repeated; each event is claimed by one run and sent once, so
+`push_events` is not retried by itself, and clearing it after it has succeeded sends that run's events again.
 """
 
 from __future__ import annotations
@@ -123,7 +123,8 @@ def userflow_onboarding() -> None:
 
     push_companies = UserflowUpsertGroupsOperator(task_id="push_companies", rows=read_companies())
     push_users = UserflowUpsertUsersOperator(task_id="push_users", rows=read_users())
-    push_events = UserflowTrackEventsOperator(task_id="push_events", rows=claimed_events)
+    # Userflow cannot recognise an event it has already got. So if the worker dies half-way, a person decides, not a retry.
+    push_events = UserflowTrackEventsOperator(task_id="push_events", rows=claimed_events, retries=0)
 
     wait_for_cohort = UserflowContentSessionSensor(
         task_id="wait_for_cohort",

@@ -8,6 +8,7 @@ from typing import Any
 
 import requests
 
+LEVELS_OF_FAILURES = ("warning", "error", "critical")
 FINAL_RUN_STATES = {"success", "failed"}
 
 JsonObject = dict[str, Any]
@@ -131,6 +132,17 @@ class AirflowClient:
                 raise TimeoutError(f"Run {run_id} of {dag_id} is still {state} after {seconds:.0f} s; its tasks: {seen}\n{logs}")
             time.sleep(0.4)
 
+    def wait_for_states(self, dag_id: str, run_id: str, wanted: Mapping[str, str], *, seconds: float) -> None:
+        """Wait until each of these tasks of a run has been seen in its wanted state, not necessarily all at once."""
+        missing = dict(wanted)
+        deadline = time.monotonic() + seconds
+        while missing:
+            states = self.states(dag_id, run_id)
+            missing = {task_id: state for task_id, state in missing.items() if states[task_id] != state}
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"Never seen in {seconds:.0f} s: {missing}; now {states}\n{self.logs_of_failures(dag_id, run_id)}")
+            time.sleep(0.2)
+
     # --- task instances ---
 
     def task_instances(self, dag_id: str, run_id: str) -> list[JsonObject]:
@@ -155,15 +167,22 @@ class AirflowClient:
 
     def log(self, dag_id: str, run_id: str, task_id: str, try_number: int = 1) -> str:
         """Return a task's log as text."""
-        path = f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/logs/{try_number}"
-        content = self.call("GET", path, params={"full_content": "true"})["content"]
-        return "\n".join(_log_line(entry) for entry in content)
+        return "\n".join(map(_log_line, self._log_entries(dag_id, run_id, task_id, try_number)))
 
     def logs_of_failures(self, dag_id: str, run_id: str) -> str:
-        """Return the end of the log of each task of a run that failed, for good or not."""
-        failed = [one for one in self.task_instances(dag_id, run_id) if one["state"] in ("failed", "up_for_retry")]
-        logs = [(one["task_id"], self.log(dag_id, run_id, one["task_id"], one["try_number"])) for one in failed]
-        return "\n".join(f"--- {task_id} ---\n{log[-4000:]}" for task_id, log in logs)
+        """Return what the log of each task of a run that failed, for good or not, says is wrong."""
+        parts = []
+        for instance in self.task_instances(dag_id, run_id):
+            if instance["state"] in ("failed", "up_for_retry"):
+                entries = self._log_entries(dag_id, run_id, instance["task_id"], max(1, instance["try_number"]))
+                wrong = [_log_line(entry) for entry in entries if not isinstance(entry, str) and entry.get("level") in LEVELS_OF_FAILURES]
+                parts += [f"--- {instance['task_id']}, try {instance['try_number']}: {instance['state']} ---", *wrong]
+        return "\n".join(parts)
+
+    def _log_entries(self, dag_id: str, run_id: str, task_id: str, try_number: int) -> list[str | JsonObject]:
+        path = f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/logs/{try_number}"
+        entries: list[str | JsonObject] = self.call("GET", path, params={"full_content": "true"})["content"]
+        return entries
 
     # --- connections ---
 

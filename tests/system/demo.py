@@ -12,7 +12,7 @@ import time
 from types import FrameType
 
 from airflow_provider.engagement.emulator.server import EmulatorServer
-from tests.system.airflow_instance import RunningAirflow
+from tests.system.airflow_instance import AirflowFailed, RunningAirflow
 from tests.system.connections import userflow_connection
 from tests.system.onboarding import DAG_ID, Onboarding
 from tests.system.processes import CHECKOUT
@@ -22,6 +22,9 @@ STARTED = time.monotonic()
 API_KEY = "ak_test"
 RUN_SECONDS = 180
 SHOWN_MISMATCHES = 20
+SHOWN_STATES = ("running", "deferred", "success", "failed", "up_for_retry")
+WITH_COUNTS = {(task_id, "success") for task_id in ("push_companies", "push_users", "push_events", "wait_for_cohort", "export_sessions")}
+COUNTS = ("read", "sent", "rejected", "in_doubt", "retried", "sessions", "completed", "answers")
 
 
 def say(line: str) -> None:
@@ -40,6 +43,9 @@ def main() -> int:
     except KeyboardInterrupt:
         say("interrupted")
         return 130
+    except (AirflowFailed, TimeoutError) as error:
+        say(f"failed: {error}")
+        return 1
     finally:
         say("everything is stopped and removed")
 
@@ -80,21 +86,18 @@ def _run(onboarding: Onboarding) -> bool:
 
     def on_change(task_id: str, map_index: int, state: str | None) -> None:
         onboarding.on_change(task_id, map_index, state)
-        if state in ("running", "deferred", "success", "failed", "up_for_retry"):
-            said = client.xcom(DAG_ID, run_id, task_id) if state == "success" and task_id.startswith(("push", "wait", "export")) else ""
-            say(f"  {task_id:16} {state} {_brief(said)}".rstrip())
-        if state == "up_for_retry":
-            _print_log(onboarding, run_id, task_id)
+        if state in SHOWN_STATES:
+            counts = _brief(client.xcom(DAG_ID, run_id, task_id)) if (task_id, state) in WITH_COUNTS else ""
+            say(f"  {task_id:16} {state:9} {counts}".rstrip())
+        if state in ("failed", "up_for_retry"):
+            print(client.logs_of_failures(DAG_ID, run_id))
 
     state = client.wait_for_run(DAG_ID, run_id, seconds=RUN_SECONDS, on_change=on_change)
     say(f"DAG {DAG_ID}: {state}")
     if state != "success":
-        _print_failures(onboarding, run_id)
+        print(onboarding.airflow.tails())
         return False
-    print()
-    for name, one, other in onboarding.table(run_id):
-        print(f"  {name:50} {one:6} {other:6}  {'ok' if one == other else 'DIFFERENT'}")
-    print()
+    _print_table(onboarding, run_id)
     mismatches = onboarding.mismatches(run_id)
     for mismatch in mismatches[:SHOWN_MISMATCHES]:
         print(f"  WRONG: {mismatch}")
@@ -102,24 +105,16 @@ def _run(onboarding: Onboarding) -> bool:
     return not mismatches
 
 
-def _brief(said: object) -> str:
-    if not isinstance(said, dict):
-        return ""
-    return "  " + ", ".join(f"{name} {value}" for name, value in said.items() if isinstance(value, int | float))
+def _brief(counts: dict[str, object]) -> str:
+    return ", ".join(f"{name} {counts[name]}" for name in COUNTS if counts.get(name))
 
 
-def _print_failures(onboarding: Onboarding, run_id: str) -> None:
-    for instance in onboarding.airflow.client.task_instances(DAG_ID, run_id):
-        if instance["state"] == "failed":
-            _print_log(onboarding, run_id, instance["task_id"])
-    print(onboarding.airflow.tails())
-
-
-def _print_log(onboarding: Onboarding, run_id: str, task_id: str) -> None:
-    client = onboarding.airflow.client
-    instance = client.task_instance(DAG_ID, run_id, task_id)
-    print(f"--- log of {task_id}, attempt {instance['try_number']} ---")
-    print(client.log(DAG_ID, run_id, task_id, instance["try_number"])[-4000:])
+def _print_table(onboarding: Onboarding, run_id: str) -> None:
+    print(f"\n  {'':20} {'warehouse':>10} {'Userflow':>10} {'exported':>10}")
+    for row in onboarding.table(run_id):
+        numbers = " ".join(f"{'' if number is None else number:>10}" for number in (row.warehouse, row.userflow, row.exported))
+        print(f"  {row.name:20} {numbers}  {'' if row.right else 'DIFFERENT'}".rstrip())
+    print()
 
 
 def _keep(airflow: RunningAirflow, onboarding: Onboarding) -> None:

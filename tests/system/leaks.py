@@ -7,6 +7,7 @@ from base64 import b64encode
 from collections.abc import Iterable, Iterator
 from itertools import chain
 
+from cryptography.fernet import Fernet
 from psycopg2 import sql
 from psycopg2.extensions import connection as Connection
 
@@ -71,6 +72,19 @@ def _columns_with(connection: Connection, needles: list[bytes]) -> Iterator[str]
                 (count,) = cursor.fetchone() or (0,)
                 if count:
                     yield f"{table}.{column} holds {needle!r} in {count} rows"
+
+
+def read_triggers(airflow: RunningAirflow) -> list[str]:
+    """Return the arguments of all triggers there are, decrypted where Airflow encrypted them."""
+    fernet = Fernet(airflow.environment["AIRFLOW__CORE__FERNET_KEY"])
+    connection = airflow.postgres.connect(METADATA)
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT kwargs FROM trigger")
+            stored = [text for (text,) in cursor.fetchall()]
+        return [text if text.startswith("{") else fernet.decrypt(text.encode()).decode() for text in stored]
+    finally:
+        connection.close()
 
 
 def find_in_answers(client: AirflowClient, secrets: Iterable[str]) -> list[str]:

@@ -13,7 +13,7 @@ import pytest
 
 from tests.system.airflow_client import AirflowClient
 from tests.system.airflow_instance import METADATA, RunningAirflow
-from tests.system.leaks import find_in_answers, find_in_database, find_in_files
+from tests.system.leaks import find_in_answers, find_in_database, find_in_files, read_triggers
 
 if TYPE_CHECKING:
     from airflow_provider.engagement.emulator.server import EmulatorServer
@@ -99,6 +99,22 @@ def test_of_the_ignored_lines_none_holds_a_secret_of_the_connection(airflow: Run
 
 def test_the_database_holds_no_secret(airflow: RunningAirflow, secrets: list[str]) -> None:
     assert find_in_database(airflow, secrets) == []
+
+
+def test_a_waiting_trigger_holds_no_secret(
+    airflow: RunningAirflow, emulator: EmulatorServer, client: AirflowClient, secrets: list[str]
+) -> None:
+    flow, person = "flow-of-the-trigger", "person-of-the-trigger"
+    emulator.userflow.seed({"users": [{"id": person}], "content": [{"id": flow}]})
+    client.unpause("sensors_in_time")
+    run_id = client.trigger("sensors_in_time", conf={"content_id": flow})
+    client.wait_for_states("sensors_in_time", run_id, {"deferred": "deferred"}, seconds=60)
+    triggers = read_triggers(airflow)
+    assert [trigger for trigger in triggers if flow in trigger]
+    assert not [secret for secret in secrets if secret in str(triggers)]
+    assert find_in_database(airflow, secrets) == []
+    emulator.userflow.walk({"content_id": flow, "users": [person], "seconds_per_step": 0})
+    assert client.wait_for_run("sensors_in_time", run_id, seconds=60) == "success"
 
 
 def test_no_answer_of_the_api_holds_a_secret(client: AirflowClient, secrets: list[str]) -> None:

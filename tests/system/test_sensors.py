@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -30,21 +29,10 @@ def start(client: AirflowClient, dag_id: str, flow: str) -> str:
     return client.trigger(dag_id, conf={"content_id": flow, "min_completed": len(PEOPLE)})
 
 
-def wait_for_states(client: AirflowClient, dag_id: str, run_id: str, wanted: dict[str, str], seconds: float) -> None:
-    """Wait until each task has been seen in its wanted state."""
-    missing = dict(wanted)
-    deadline = time.monotonic() + seconds
-    while missing:
-        states = client.states(dag_id, run_id)
-        missing = {task_id: state for task_id, state in missing.items() if states[task_id] != state}
-        assert time.monotonic() < deadline, f"never seen: {missing}; now {states}"
-        time.sleep(0.2)
-
-
 def test_each_mode_waits_until_the_flow_is_completed(client: AirflowClient, emulator: EmulatorServer, flow: str) -> None:
     dag_id = "sensors_in_time"
     run_id = start(client, dag_id, flow)
-    wait_for_states(client, dag_id, run_id, {"poke": "running", "reschedule": "up_for_reschedule", "deferred": "deferred"}, 60)
+    client.wait_for_states(dag_id, run_id, {"poke": "running", "reschedule": "up_for_reschedule", "deferred": "deferred"}, seconds=60)
     emulator.userflow.walk({"content_id": flow, "users": PEOPLE[:1], "seconds_per_step": 0})
     started = emulator.userflow.walk({"content_id": flow, "users": PEOPLE[1:], "seconds_per_step": 0, "delay": 4})["started_at"]
     assert client.wait_for_run(dag_id, run_id, seconds=90) == "success", client.logs_of_failures(dag_id, run_id)
@@ -81,5 +69,5 @@ def test_a_refused_key_ends_the_waiting_at_once(client: AirflowClient, flow: str
     run_id = start(client, dag_id, flow)
     client.wait_for_run(dag_id, run_id, seconds=60)
     for instance in client.task_instances(dag_id, run_id):
-        assert (instance["state"], instance["try_number"]) == ("failed", 1)
+        assert (instance["state"], instance["try_number"]) == ("failed", 1), client.logs_of_failures(dag_id, run_id)
         assert "401" in client.log(dag_id, run_id, instance["task_id"])

@@ -13,13 +13,15 @@ PARAMS = {"content_id": Param("flow", type="string"), "min_completed": Param(1, 
 # A retry would show in the number of tries, and hide a failure for a day.
 RETRIES = {"retries": 3, "retry_delay": timedelta(days=1)}
 ARGUMENTS: dict[str, Any] = {"content_id": "{{ params.content_id }}", "min_completed": "{{ params.min_completed }}", "poke_interval": 2}
+# Airflow's scheduler takes it for a failure if a task is due again before it has noticed that the task's process has ended.
+RESCHEDULE: dict[str, Any] = ARGUMENTS | {"mode": "reschedule", "poke_interval": 6}
 
 
 @dag(schedule=None, params=PARAMS, default_args=RETRIES)
 def sensors_in_time() -> None:
     """Each mode sees the flow completed."""
     UserflowContentSessionSensor(task_id="poke", mode="poke", timeout=120, **ARGUMENTS)
-    UserflowContentSessionSensor(task_id="reschedule", mode="reschedule", timeout=120, **ARGUMENTS)
+    UserflowContentSessionSensor(task_id="reschedule", timeout=120, **RESCHEDULE)
     UserflowContentSessionSensor(task_id="deferred", deferrable=True, timeout=120, **ARGUMENTS)
 
 
@@ -27,7 +29,7 @@ def sensors_in_time() -> None:
 def sensors_too_late() -> None:
     """Nobody completes the flow."""
     UserflowContentSessionSensor(task_id="poke", mode="poke", timeout=4, **ARGUMENTS)
-    UserflowContentSessionSensor(task_id="reschedule", mode="reschedule", timeout=4, **ARGUMENTS)
+    UserflowContentSessionSensor(task_id="reschedule", timeout=4, **RESCHEDULE)
     UserflowContentSessionSensor(task_id="deferred", deferrable=True, timeout=4, **ARGUMENTS)
     UserflowContentSessionSensor(task_id="deferred_soft", deferrable=True, timeout=4, soft_fail=True, **ARGUMENTS)
     UserflowContentSessionSensor(
