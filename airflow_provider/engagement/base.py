@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk import BaseHook
-from airflow.sdk.exceptions import AirflowFailException
+from airflow.sdk.exceptions import AirflowFailException, AirflowTaskTimeout
 
 from airflow_provider.engagement.connection import ConnectionFields
 from airflow_provider.engagement.wire.config import ClientConfig
@@ -99,6 +99,18 @@ class EngagementHook(BaseHook):
         request = Request(verb, path, encode_query(params or {}), body, repeatable=verb in ("GET", "HEAD", "PUT", "DELETE"))
         return self.get_conn().send(Call(request, lambda raw: raw))
 
+    def get_webhook_secret(self) -> str:
+        """Give the webhook secret kept in the connection's extra `webhook_secret`, masked in logs.
+
+        Raises:
+            ValueError: there is none.
+        """
+        connection = self.get_connection(self.conn_id)
+        secret = connection.extra_dejson.get("webhook_secret")
+        if not secret:
+            raise ValueError(f"connection {self.conn_id!r}: extra webhook_secret is empty")
+        return str(secret)
+
     def test_connection(self) -> tuple[bool, str]:
         """Make one real call and say what came of it, for the UI's *Test* button.
 
@@ -132,6 +144,84 @@ def advice(error: ApiError, vendor: str, base_url: str) -> str:
     return f"{base_url} does not answer like {vendor} now: wrong host, or a temporary failure. {error}"
 
 
+def rendered_boolean(name: str, value: bool | str | None) -> bool | None:
+    """Read a boolean that a template may have rendered to text; None where there is none.
+
+    Raises:
+        ValueError: neither a boolean nor one of the texts true and false.
+    """
+    if value is None or value == "" or isinstance(value, bool):
+        return value if isinstance(value, bool) else None
+    text = value.strip().lower() if isinstance(value, str) else value
+    if text not in ("true", "false"):
+        raise ValueError(f"{name} must be true or false, got {value!r:.60}")
+    return text == "true"
+
+
+def rendered_texts(name: str, value: Iterable[str] | str | None) -> tuple[str, ...] | None:
+    """Read a list of texts, or a single text, of an argument that may be a template; None where there is none.
+
+    Raises:
+        TypeError: neither text nor a list.
+        ValueError: a list that a template rendered to text, which would pass for one very long id.
+    """
+    if value is None or value == "":
+        return None
+    if isinstance(value, str):
+        if value.strip()[:1] in ("[", "("):
+            raise ValueError(
+                f"{name} is a list that a template turned into text, {value!r:.60}; pass the upstream task's output itself, "
+                "or set render_template_as_native_obj=True on the DAG"
+            )
+        return (value,)
+    if isinstance(value, bytes | Mapping) or not isinstance(value, Iterable):
+        raise TypeError(f"{name} must be a list of texts or one text, got {type(value).__name__}")
+    return tuple(value)
+
+
+def check_secret_variable(key: Any) -> str:
+    """Check the key of the Variable that is to hold a webhook's secret.
+
+    Raises:
+        ValueError: Airflow would not mask the Variable's value, because its key does not hold the word `secret`.
+    """
+    if not isinstance(key, str) or "secret" not in key.lower():
+        raise ValueError(f"secret_variable must hold the word 'secret', so that Airflow masks it, got {key!r}")
+    return key
+
+
+def store_secret(key: str, secret: str, description: str, undo: Callable[[], Any] | None, remedy: str) -> None:
+    """Store a webhook's secret as an Airflow Variable, or undo what gave it.
+
+    Args:
+        key: the Variable's key.
+        secret: the secret.
+        description: the Variable's description.
+        undo: called where it cannot be stored; None where there is nothing to undo.
+        remedy: what is left to a person where that fails too.
+
+    Raises:
+        AirflowFailException: it could neither be stored nor undone; a retry would make it worse.
+        Exception: it could not be stored, and was undone.
+    """
+    from airflow.sdk import Variable
+
+    try:
+        Variable.set(key, secret, description=description)
+    except Exception as unstored:
+        if undo is None:
+            unstored.add_note(f"the secret of {description} could not be stored. {remedy}")
+            raise
+        try:
+            undo()
+        except ApiError as error:
+            raise AirflowFailException(
+                f"the secret of {description} could not be stored, nor could that be undone: {error}. {remedy}"
+            ) from error
+        unstored.add_note(f"the secret of {description} could not be stored, so it was undone")
+        raise
+
+
 @contextmanager
 def _impatient(config: ClientConfig) -> Iterator[Client]:
     """Make a client that does not keep a person waiting in front of a form."""
@@ -143,6 +233,22 @@ def _impatient(config: ClientConfig) -> Iterator[Client]:
     quick = replace(config, timeout=min(config.timeout, 10.0), patience=Patience(attempts=1, limit_wait=5.0))
     with Client(quick) as client:
         yield client
+
+
+@contextmanager
+def never_twice(what: str) -> Iterator[None]:
+    """End the task without a retry where its `execution_timeout` passed while something was sent that must not go twice.
+
+    Args:
+        what: what was being sent, for the message.
+
+    Raises:
+        AirflowFailException: the timeout struck; Airflow would retry the task after it.
+    """
+    try:
+        yield
+    except AirflowTaskTimeout as error:
+        raise AirflowFailException(f"execution_timeout passed while {what} was sent; it is in doubt, so the task is not retried") from error
 
 
 @contextmanager

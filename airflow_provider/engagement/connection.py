@@ -9,13 +9,23 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypedDict
 from urllib.parse import urlsplit
 
 from airflow_provider.engagement.wire.config import check_base_url
 
 _TRUE = {"true", "1", "yes", "on"}
 _FALSE = {"false", "0", "no", "off"}
+
+
+class Traffic(TypedDict):
+    """How fast and by which way requests go; see `ClientConfig`."""
+
+    requests_per_minute: float | None
+    timeout: float
+    concurrency: int
+    verify: bool | str
+    proxies: Mapping[str, str] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +165,20 @@ class ConnectionFields:
     def proxy_secrets(self) -> tuple[str, ...]:
         """Give the passwords inside the extra `proxies`, to be kept out of messages."""
         return tuple(password for url in (self.proxies() or {}).values() if (password := urlsplit(url).password))
+
+    def traffic(self) -> Traffic:
+        """Give the extras that every vendor's connection takes, as arguments of a `ClientConfig`.
+
+        Raises:
+            ValueError: one is unusable; the message names it.
+        """
+        return {
+            "requests_per_minute": self.number("requests_per_minute", least=1),
+            "timeout": self.number("timeout", least=1) or 30.0,
+            "concurrency": int(self.number("concurrency", least=1) or 16),
+            "verify": self.verify(),
+            "proxies": self.proxies(),
+        }
 
     def wrong(self, name: str, what: str) -> ValueError:
         """Make the error that says which field of which connection is wrong, never showing its value."""

@@ -6,6 +6,8 @@ connection from the environment has none of them, so the hook applies its own, w
 """
 
 _USERFLOW = "airflow_provider.engagement.userflow"
+_USERTOUR = "airflow_provider.engagement.usertour"
+_MIRATS = "airflow_provider.engagement.mirats"
 
 
 def get_provider_info() -> dict[str, object]:
@@ -16,16 +18,44 @@ def get_provider_info() -> dict[str, object]:
         "description": "Userflow, Usertour and Mirats Quanto: push users, groups and events, wait for flows and surveys, export sessions.",
         "integrations": [
             {"integration-name": "Userflow", "external-doc-url": "https://userflow.com/docs/api", "tags": ["service"]},
+            {"integration-name": "Usertour", "external-doc-url": "https://docs.usertour.io/api-reference", "tags": ["service"]},
+            {"integration-name": "Mirats Quanto", "external-doc-url": "https://docs.publisher.miratsquanto.com", "tags": ["service"]},
         ],
-        "hooks": [{"integration-name": "Userflow", "python-modules": [f"{_USERFLOW}.hooks"]}],
-        "operators": [{"integration-name": "Userflow", "python-modules": [f"{_USERFLOW}.operators"]}],
-        "sensors": [{"integration-name": "Userflow", "python-modules": [f"{_USERFLOW}.sensors"]}],
-        "triggers": [{"integration-name": "Userflow", "python-modules": [f"{_USERFLOW}.triggers"]}],
+        "hooks": [
+            {"integration-name": "Userflow", "python-modules": [f"{_USERFLOW}.hooks"]},
+            {"integration-name": "Usertour", "python-modules": [f"{_USERTOUR}.hooks"]},
+            {"integration-name": "Mirats Quanto", "python-modules": [f"{_MIRATS}.hooks"]},
+        ],
+        "operators": [
+            {"integration-name": "Userflow", "python-modules": [f"{_USERFLOW}.operators"]},
+            {"integration-name": "Usertour", "python-modules": [f"{_USERTOUR}.operators", f"{_USERTOUR}.webhook_operators"]},
+            {"integration-name": "Mirats Quanto", "python-modules": [f"{_MIRATS}.operators"]},
+        ],
+        "sensors": [
+            {"integration-name": "Userflow", "python-modules": [f"{_USERFLOW}.sensors"]},
+            {"integration-name": "Usertour", "python-modules": [f"{_USERTOUR}.sensors"]},
+            {"integration-name": "Mirats Quanto", "python-modules": [f"{_MIRATS}.sensors"]},
+        ],
+        "triggers": [
+            {"integration-name": "Userflow", "python-modules": [f"{_USERFLOW}.triggers"]},
+            {"integration-name": "Usertour", "python-modules": [f"{_USERTOUR}.triggers"]},
+            {"integration-name": "Mirats Quanto", "python-modules": [f"{_MIRATS}.triggers"]},
+        ],
         "transfers": [
             {
                 "source-integration-name": "Userflow",
                 "target-integration-name": "Common IO",
                 "python-module": f"{_USERFLOW}.transfers",
+            },
+            {
+                "source-integration-name": "Usertour",
+                "target-integration-name": "Common IO",
+                "python-module": f"{_USERTOUR}.transfers",
+            },
+            {
+                "source-integration-name": "Mirats Quanto",
+                "target-integration-name": "Common IO",
+                "python-module": f"{_MIRATS}.transfers",
             },
         ],
         "extra-links": [f"{_USERFLOW}.links.UserflowLink"],
@@ -49,7 +79,7 @@ def get_provider_info() -> dict[str, object]:
                         "description": "Sent as the header Userflow-Version.",
                         "schema": {"type": ["string", "null"], "pattern": r"^\d{4}-\d{2}-\d{2}$", "default": "2020-01-03"},
                     },
-                    **_traffic_fields(),
+                    **_traffic_fields("Userflow may hold a request for 15."),
                     "webhook_secret": {
                         "label": "Webhook secret",
                         "description": "Checks the signature of incoming webhooks.",
@@ -57,11 +87,75 @@ def get_provider_info() -> dict[str, object]:
                     },
                 },
             },
+            {
+                "connection-type": "usertour",
+                "hook-name": "Usertour",
+                "hook-class-name": f"{_USERTOUR}.hooks.UsertourHook",
+                "ui-field-behaviour": {
+                    "hidden-fields": ["schema", "login"],
+                    "relabeling": {"host": "Base URL", "password": "API key or token"},
+                    "placeholders": {
+                        "host": "https://api.usertour.io, or the address of your own server",
+                        "port": "443; may stay empty, but without it the Test button of Airflow 3.3.0 to 3.3.2 answers Bad Request",
+                        "password": "ak_… of one environment (API v1), or utp_… (API v2), from Settings > API in Usertour",
+                    },
+                },
+                "conn-fields": {
+                    "api_version": {
+                        "label": "API version",
+                        "description": "v1 or v2. Empty: told by how the key begins, ak_ (v1) or utp_ (v2).",
+                        "schema": {"type": ["string", "null"], "pattern": r"^v[12]$"},
+                    },
+                    "project_id": {
+                        "label": "Project",
+                        "description": "Id of the project; API v2 needs it, v1 ignores it.",
+                        "schema": {"type": ["string", "null"]},
+                    },
+                    "environment_id": {
+                        "label": "Environment",
+                        "description": "Id of the environment; API v2 needs it, v1 ignores it.",
+                        "schema": {"type": ["string", "null"]},
+                    },
+                    **_traffic_fields("Usertour may hold a request for 15."),
+                    "webhook_secret": {
+                        "label": "Webhook secret",
+                        "description": "Checks the signature of incoming webhooks.",
+                        "schema": {"type": ["string", "null"], "format": "password"},
+                    },
+                },
+            },
+            {
+                "connection-type": "mirats_quanto",
+                "hook-name": "Mirats Quanto",
+                "hook-class-name": f"{_MIRATS}.hooks.MiratsQuantoHook",
+                "ui-field-behaviour": {
+                    "hidden-fields": ["schema", "login"],
+                    "relabeling": {"host": "Base URL", "password": "Secret Key"},
+                    "placeholders": {
+                        "host": "https://api.publisher.miratsquanto.com/api/v1/publisher",
+                        "port": "443; may stay empty, but without it the Test button of Airflow 3.3.0 to 3.3.2 answers Bad Request",
+                        "password": "the project's Secret Key",
+                    },
+                },
+                "conn-fields": {
+                    "web_api_key": {
+                        "label": "Web API Key",
+                        "description": "The project's Web API Key; it goes with every request, beside the Secret Key.",
+                        "schema": {"type": ["string", "null"], "format": "password"},
+                    },
+                    "ip_salt_secret": {
+                        "label": "Salt for IP addresses",
+                        "description": "A long random text of your own: exports hash IP addresses with it, unless they drop or keep them.",
+                        "schema": {"type": ["string", "null"], "format": "password"},
+                    },
+                    **_traffic_fields(),
+                },
+            },
         ],
     }
 
 
-def _traffic_fields() -> dict[str, object]:
+def _traffic_fields(about_timeout: str = "") -> dict[str, object]:
     """Describe the extras every vendor's connection takes."""
     return {
         "requests_per_minute": {
@@ -71,7 +165,7 @@ def _traffic_fields() -> dict[str, object]:
         },
         "timeout": {
             "label": "Timeout",
-            "description": "Seconds for one attempt, from connecting to the last byte. Userflow may hold a request for 15.",
+            "description": f"Seconds for one attempt, from connecting to the last byte. {about_timeout}".strip(),
             "schema": {"type": ["number", "null"], "minimum": 1, "maximum": 600, "default": 30},
         },
         "concurrency": {

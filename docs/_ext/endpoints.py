@@ -1,5 +1,6 @@
 """The directive `endpoints`: a table of every call of a vendor, made from the declarations the hook itself sends."""
 
+from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
 
@@ -14,13 +15,16 @@ WIDTHS = (22, 28, 22, 18, 10)
 
 
 class Endpoints(Directive):
-    """`.. endpoints:: module` lists the module's `ENDPOINTS`; required names are bold."""
+    """`.. endpoints:: module` lists the module's `ENDPOINTS`, or what a second argument names; required names are bold."""
 
     required_arguments = 1
+    optional_arguments = 1
 
     def run(self) -> list[nodes.Node]:
         """Make the table."""
-        endpoints: tuple[Endpoint[Any], ...] = import_module(self.arguments[0]).ENDPOINTS
+        module, name = [*self.arguments, "ENDPOINTS"][:2]
+        declared = getattr(import_module(module), name)
+        endpoints: tuple[Endpoint[Any], ...] = tuple(declared.values() if isinstance(declared, Mapping) else declared)
         group = nodes.tgroup("", *(nodes.colspec(colwidth=width) for width in WIDTHS), cols=len(WIDTHS))
         group += nodes.thead("", _row([nodes.Text(text) for text in HEAD]))
         group += nodes.tbody("", *(_row(_cells(endpoint)) for endpoint in endpoints))

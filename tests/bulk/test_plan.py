@@ -62,7 +62,7 @@ def test_rows_of_one_key_share_a_lane_in_source_order() -> None:
 def test_events_have_no_key_and_a_lane_each() -> None:
     plan = make_plan([{"name": "x", "user_id": "a"}] * 3, event_call())
     assert [len(lane) for lane in plan.lanes] == [1, 1, 1]
-    assert not any(row.call.request.repeatable for lane in plan.lanes for row in lane)
+    assert not any(row.repeatable for lane in plan.lanes for row in lane)
 
 
 def test_refused_rows_are_named_by_position_and_key_and_the_others_planned() -> None:
@@ -78,8 +78,8 @@ def test_a_naive_datetime_needs_a_time_zone() -> None:
     rows = [{"name": "x", "user_id": "a", "time": "2026-01-02T03:04:05"}]
     assert "time zone" in make_plan(rows, event_call()).refused[0].reason
     planned = make_plan(rows, event_call("Europe/Berlin")).lanes[0][0]
-    assert planned.call.request.body is not None
-    assert b"2026-01-02T02:04:05" in planned.call.request.body
+    assert planned.calls[0].request.body is not None
+    assert b"2026-01-02T02:04:05" in planned.calls[0].request.body
 
 
 def test_an_unknown_time_zone_is_refused() -> None:

@@ -31,7 +31,7 @@ def stop(process: subprocess.Popen[str], number: signal.Signals) -> None:
 
 def test_it_serves_seeded_objects_until_terminated_and_keeps_them(tmp_path: Path) -> None:
     seed = tmp_path / "seed.json"
-    seed.write_text(json.dumps({"content": [{"id": "c", "name": "Tour"}]}))
+    seed.write_text(json.dumps([{"content": [{"id": "c", "name": "Tour"}]}, {"vendor": "usertour", "users": [{"id": "t"}]}]))
     db = str(tmp_path / "state.db")
     key = {"Authorization": "Bearer ak_mine"}
     process, url = start("--key", "ak_mine", "--key", "ak_other", "--seed", str(seed), "--db", db)
@@ -42,10 +42,11 @@ def test_it_serves_seeded_objects_until_terminated_and_keeps_them(tmp_path: Path
     process, url = start("--key", "ak_mine", "--db", db)
     assert requests.get(f"{url}/users/u", headers=key, timeout=5).status_code == 200
     assert requests.get(f"{url}/content/c", headers=key, timeout=5).status_code == 200
+    assert requests.get(f"{url}/v1/users/t", headers=key, timeout=5).status_code == 200
     stop(process, signal.SIGINT)
 
 
-@pytest.mark.parametrize("text", ["{", '{"people": []}', '{"content": [{"title": "x"}]}'])
+@pytest.mark.parametrize("text", ["{", "3", '{"people": []}', '{"content": [{"title": "x"}]}', '[{"vendor": "acme"}]'])
 def test_a_wrong_seed_file_is_explained(tmp_path: Path, text: str) -> None:
     seed = tmp_path / "seed.json"
     seed.write_text(text)

@@ -8,7 +8,11 @@ from typing import Any
 
 import pytest
 
-MODULES = [f"airflow_provider.engagement.userflow.{kind}" for kind in ("operators", "sensors", "triggers", "transfers")]
+MODULES = [
+    f"airflow_provider.engagement.{vendor}.{kind}"
+    for vendor in ("userflow", "mirats")
+    for kind in ("operators", "sensors", "triggers", "transfers")
+]
 HEAVY = {"requests", "aiohttp", "pandas", "pyarrow", "fastapi", "openlineage", "urllib3", "yarl"}
 PROBE = """
 import importlib, json, sys, time
@@ -47,7 +51,9 @@ def test_operators_sensors_and_triggers_load_nothing_heavy(tmp_path: Path, capsy
 def test_they_leave_the_hook_and_the_clients_for_later(tmp_path: Path) -> None:
     said = imported(tmp_path, *MODULES)
 
-    assert {f"airflow_provider.engagement.{name}" for name in ("userflow.hooks", "wire.clients", "bulk.send")} & set(said["added"]) == set()
+    assert {f"airflow_provider.engagement.{name}" for name in ("userflow.hooks", "mirats.hooks", "wire.clients", "bulk.send")} & set(
+        said["added"]
+    ) == set()
 
 
 def test_airflow_by_itself_loads_nothing_of_the_package_but_provider_info(tmp_path: Path) -> None:

@@ -18,12 +18,17 @@ from jsonschema import Draft7Validator
 
 import airflow_provider.engagement
 from airflow_provider.engagement import provider_info
+from airflow_provider.engagement.base import EngagementHook
 from airflow_provider.engagement.connection import ConnectionFields
+from airflow_provider.engagement.mirats.api import BASE_URL as MIRATS_BASE_URL
+from airflow_provider.engagement.mirats.hooks import MiratsQuantoHook
 from airflow_provider.engagement.userflow import api
 from airflow_provider.engagement.userflow.hooks import UserflowHook
+from airflow_provider.engagement.wire.config import ClientConfig
 
 INFO: dict[str, Any] = provider_info.get_provider_info()
 NAME = "airflow-provider-engagement"
+HOOKS: list[type[EngagementHook]] = [UserflowHook, MiratsQuantoHook]
 
 
 def problems(schema_name: str, info: dict[str, Any]) -> list[str]:
@@ -81,11 +86,12 @@ def test_classes_it_names_exist(path: str) -> None:
     assert inspect.isclass(getattr(import_module(module), name))
 
 
-def test_the_hook_agrees() -> None:
-    declared = {entry["connection-type"]: entry for entry in INFO["connection-types"]}[UserflowHook.conn_type]
+@pytest.mark.parametrize("hook", HOOKS)
+def test_the_hook_agrees(hook: type[EngagementHook]) -> None:
+    declared = {entry["connection-type"]: entry for entry in INFO["connection-types"]}[hook.conn_type]
 
-    assert declared["hook-class-name"] == f"{UserflowHook.__module__}.{UserflowHook.__qualname__}"
-    assert declared["hook-name"] == UserflowHook.hook_name
+    assert declared["hook-class-name"] == f"{hook.__module__}.{hook.__qualname__}"
+    assert declared["hook-name"] == hook.hook_name
 
 
 def test_airflow_reads_it() -> None:
@@ -102,22 +108,21 @@ def test_airflow_reads_it() -> None:
         NAME,
     )
     assert set(INFO["extra-links"]) <= set(manager.extra_links_class_names)
-    assert [trigger.trigger_class_name for trigger in manager.trigger if trigger.package_name == NAME] == [
+    assert {trigger.trigger_class_name for trigger in manager.trigger if trigger.package_name == NAME} == {
         module for entry in INFO["triggers"] for module in entry["python-modules"]
-    ]
+    }
 
 
 DRAW_FORM = """
 import json
 from airflow.api_fastapi.core_api.services.ui.connections import HookMetaService
-form = next(meta for meta in HookMetaService.hook_meta_data() if meta.connection_type == "userflow")
-print(json.dumps(form.model_dump()))
+print(json.dumps({meta.connection_type: meta.model_dump() for meta in HookMetaService.hook_meta_data()}))
 """
 
 
 @pytest.fixture(scope="module")
-def form(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """The connection form: the payload Airflow's UI draws it from. Airflow 3.2 replaces modules to make it, so not in this process."""
+def forms(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
+    """The connection forms: the payload Airflow's UI draws them from. Airflow 3.2 replaces modules to make it, so not in this process."""
     folder = tmp_path_factory.mktemp("form")
     ran = subprocess.run(
         [sys.executable, "-c", DRAW_FORM],
@@ -126,8 +131,14 @@ def form(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         check=True,
         env={"AIRFLOW_HOME": str(folder), "HOME": str(folder), "PATH": ""},
     )
-    drawn: dict[str, Any] = json.loads(ran.stdout.splitlines()[-1])
+    drawn: dict[str, dict[str, Any]] = json.loads(ran.stdout.splitlines()[-1])
     return drawn
+
+
+@pytest.fixture(scope="module")
+def form(forms: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """Userflow's form."""
+    return forms["userflow"]
 
 
 def test_form_standard_fields(form: dict[str, Any]) -> None:
@@ -163,10 +174,30 @@ def test_defaults_the_form_shows_are_those_of_the_hook(form: dict[str, Any]) -> 
     assert filled == bare
 
 
+def test_form_of_mirats_quanto(forms: dict[str, dict[str, Any]]) -> None:
+    form = forms["mirats_quanto"]
+    fields, extras = form["standard_fields"], form["extra_fields"]
+
+    assert fields["password"]["title"] == "Secret Key"
+    assert fields["host"]["placeholder"] == MIRATS_BASE_URL
+    assert {name for name, field in fields.items() if field and field["hidden"]} == {"login", "url_schema"}
+    traffic = {"requests_per_minute", "timeout", "concurrency", "verify", "proxies", "allow_http"}
+    assert set(extras) == {"web_api_key", "ip_salt_secret", *traffic}
+    assert {extras[name]["schema"]["format"] for name in ("web_api_key", "ip_salt_secret")} == {"password"}
+    assert "Userflow" not in str(extras)
+
+    def config(**shown: Any) -> ClientConfig:
+        return MiratsQuantoHook().make_config(ConnectionFields("c", password="secret", extras={"web_api_key": "web", **shown}))
+
+    shown = {name: field["value"] for name, field in extras.items() if field["value"] is not None}
+    assert set(shown) >= {"timeout", "concurrency", "verify", "allow_http"}
+    assert config(**shown) == config()
+
+
 def test_every_password_field_is_masked_by_its_name_alone() -> None:
     fields = {name: field for entry in INFO["connection-types"] for name, field in entry["conn-fields"].items()}
     secret = {name for name, field in fields.items() if field["schema"].get("format") == "password"}
     masked: Any = redact(dict.fromkeys(secret, "hunter2-hunter2"))
 
-    assert secret == {"webhook_secret", "proxies"}
+    assert secret == {"webhook_secret", "proxies", "web_api_key", "ip_salt_secret"}
     assert masked == dict.fromkeys(secret, "***")

@@ -14,7 +14,7 @@ import pytest
 
 from tests.system.airflow_client import AirflowClient
 from tests.system.airflow_instance import RunningAirflow
-from tests.system.connections import userflow_connection
+from tests.system.connections import mirats_connection, userflow_connection, usertour_connection
 from tests.system.processes import CHECKOUT
 
 if TYPE_CHECKING:
@@ -31,6 +31,9 @@ class Marked:
     api_key: str = field(default_factory=lambda: f"ak_marked{secrets.token_hex(12)}")
     wrong_key: str = field(default_factory=lambda: f"ak_wrong{secrets.token_hex(12)}")
     webhook_secret: str = field(default_factory=lambda: f"whsec_marked{secrets.token_hex(12)}")
+    web_api_key: str = field(default_factory=lambda: f"web_marked{secrets.token_hex(12)}")
+    ip_salt: str = field(default_factory=lambda: f"salt_marked{secrets.token_hex(12)}")
+    token: str = field(default_factory=lambda: f"utp_marked{secrets.token_hex(12)}")
     printed: str = field(default_factory=lambda: f"printed{secrets.token_hex(12)}")
     """A secret that a task prints; Airflow masks it in the task's log only."""
 
@@ -61,7 +64,8 @@ def emulator(marked: Marked) -> Iterator[EmulatorServer]:
     """The emulator that Airflow's tasks talk to; it keeps what they sent for the whole run."""
     from airflow_provider.engagement.emulator.server import EmulatorServer
 
-    with EmulatorServer(keys=["ak_test", marked.api_key]) as server:
+    with EmulatorServer(keys=["ak_test", marked.api_key, marked.token]) as server:
+        server.mirats.web_keys = (marked.web_api_key,)
         yield server
 
 
@@ -100,4 +104,9 @@ def _connections(base_url: str, marked: Marked) -> list[dict[str, Any]]:
         userflow_connection("userflow_printed", base_url, marked.printed, {"webhook_secret": marked.printed[::-1]}),
         # 192.0.2.0/24 is for documentation: nobody is there, and nothing may be sent to it.
         userflow_connection("userflow_plain_http", "http://192.0.2.1", marked.api_key, extra),
+        mirats_connection(
+            "mirats_quanto_default", base_url, marked.api_key, {"web_api_key": marked.web_api_key, "ip_salt_secret": marked.ip_salt}
+        ),
+        usertour_connection("usertour_v1", base_url, marked.api_key, {}),
+        usertour_connection("usertour_v2", base_url, marked.token, {"project_id": "p_test", "environment_id": "e_test"}),
     ]

@@ -7,7 +7,8 @@ from uuid import UUID
 import pytest
 
 from airflow_provider.engagement.userflow.attributes import add, unset
-from airflow_provider.engagement.userflow.bodies import MAX_ID, check_event_body, check_group_body, check_id, check_user_body
+from airflow_provider.engagement.userflow.bodies import check_event_body, check_group_body, check_user_body
+from airflow_provider.engagement.wire.values import MAX_ID, check_id
 
 NAIVE = datetime(2022, 9, 29, 12, 34, 56)  # noqa: DTZ001 - that is the point
 

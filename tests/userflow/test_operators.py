@@ -60,7 +60,7 @@ def test_group_event_membership_and_deletes(account: Account) -> None:
         ("TrackEvent", {"event_name": "x"}, "user_id or group_id"),
         ("TrackEvent", {"event_name": "x!", "user_id": "u"}, "x!"),
         ("DeleteUser", {"user_id": ".."}, "'.' and '..'"),
-        ("DeleteGroup", {"group_id": ""}, "non-empty"),
+        ("DeleteGroup", {"group_id": ""}, "group_id is empty"),
         ("UpdateWebhookSubscription", {"webhook_subscription_id": "w"}, "at least one of"),
         ("CreateWebhookSubscription", {"url": "https://x", "topics": ["user"], "secret_variable": "hook_key"}, "word 'secret'"),
         ("CreateWebhookSubscription", {"url": "x", "topics": ["user"], "secret_variable": "hook_secret"}, "url"),

@@ -74,3 +74,9 @@ def test_a_config_shows_no_secret() -> None:
 def test_scrubbing_takes_the_longest_secret_first() -> None:
     config = ClientConfig("https://host", DIALECT, secrets=("abc", "abcdef", ""))
     assert config.scrub("key abcdef and abc") == "key *** and ***"
+
+
+def test_what_goes_into_bodies_is_secret_too() -> None:
+    config = ClientConfig("https://host", DIALECT, json_fields={"key": "web_secret", "version": 2})
+    assert "web_secret" not in repr(config)
+    assert config.scrub("key web_secret of 2") == "key *** of 2"

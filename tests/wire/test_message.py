@@ -7,7 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider.engagement.wire.message import Request, Response, decode_json, encode_json, encode_query, encode_segment
+from airflow_provider.engagement.wire.message import (
+    Request,
+    Response,
+    decode_json,
+    encode_json,
+    encode_query,
+    encode_segment,
+    splice,
+)
 
 HALF = "\ud800"
 
@@ -113,3 +121,14 @@ def test_numbers_keep_every_digit() -> None:
 def test_what_is_no_json_is_a_value_error(body: bytes) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 - whatever the decoder says
         Response(200, {}, body).json()
+
+
+@pytest.mark.parametrize("value", [{}, {"a": 1}, {"a": {"b": "}"}, "c": [{}]}])
+def test_fields_are_spliced_into_an_encoded_object(value: dict[str, object]) -> None:
+    assert decode_json(splice(encode_json({"x": 2**70, "y": "é"}), encode_json(value))) == {"x": 2**70, "y": "é", **value}
+
+
+@pytest.mark.parametrize("body", [b"[1]", b'"text"', b"null", b""])
+def test_only_an_object_has_room_for_fields(body: bytes) -> None:
+    with pytest.raises(ValueError, match="must be a JSON object"):
+        splice(b'{"x":1}', body)

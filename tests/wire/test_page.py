@@ -23,10 +23,13 @@ LIST: Endpoint[Page[int]] = Endpoint(
 def gather(pages: Mapping[str | None, Page[int]], limit: int | None = None, query: Mapping[str, Any] | None = None) -> list[str]:
     """The targets that a walk over these pages asks for."""
     asked, walked = [], walk(LIST, query or {}, limit)
-    call = drive(walked, None)
-    while call is not None:
-        asked.append(call.request.target)
-        call = drive(walked, pages[dict(call.request.query).get("after")])
+    step = drive(walked)
+    while step is not None:
+        answer = None
+        if not isinstance(step, Page):
+            asked.append(step.request.target)
+            answer = pages[dict(step.request.query).get("after")]
+        step = drive(walked, answer)
     return asked
 
 

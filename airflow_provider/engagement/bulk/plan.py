@@ -8,8 +8,27 @@ from typing import Any
 
 from airflow_provider.engagement.wire.message import Call
 
-MakeCall = Callable[[Any], tuple[str | None, Call[Any]]]
-"""Checks a row and gives its key (rows of one key are sent in order; None for none) and its call.
+Check = Callable[[Any], str | None]
+"""Looks at an answer and says what is wrong with it, or None."""
+
+
+@dataclass(frozen=True, slots=True)
+class RowCalls:
+    """What a row becomes where one plain call is not enough.
+
+    Attributes:
+        key: rows of one key are sent in order; None for none.
+        calls: the calls, made one after the other.
+        check: looks at the answer to the first call: some servers accept a row and drop a part of it.
+    """
+
+    key: str | None
+    calls: tuple[Call[Any], ...]
+    check: Check | None = None
+
+
+MakeCall = Callable[[Any], tuple[str | None, Call[Any]] | RowCalls]
+"""Checks a row and gives its key (rows of one key are sent in order; None for none) and its call, or more (see `RowCalls`).
 
 Raises `ValueError` or `TypeError`, whose text is the reason the row is refused.
 """
@@ -22,12 +41,19 @@ class PlannedRow:
     Attributes:
         position: its place in the source, from 0.
         key: its key, or None.
-        call: the call to make.
+        calls: the calls to make, one after the other.
+        check: looks at the answer to the first of them.
     """
 
     position: int
     key: str | None
-    call: Call[Any]
+    calls: tuple[Call[Any], ...]
+    check: Check | None = None
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether sending the row twice does the same as sending it once."""
+        return all(call.request.repeatable for call in self.calls)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,11 +113,13 @@ def make_plan(rows: Iterable[Any], make_call: MakeCall) -> Plan:
     for position, row in enumerate(rows):
         plan.read += 1
         try:
-            key, call = make_call(row)
+            made = make_call(row)
         except (ValueError, TypeError) as error:
             plan.refused.append(Refusal(position, _key_of(row), str(error)))
             continue
-        planned = PlannedRow(position, key, call)
+        row_calls = made if isinstance(made, RowCalls) else RowCalls(made[0], (made[1],))
+        key = row_calls.key
+        planned = PlannedRow(position, key, row_calls.calls, row_calls.check)
         lane = lane_of.get(key) if key is not None else None
         if lane is not None:
             lane.append(planned)

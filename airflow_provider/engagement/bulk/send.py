@@ -77,7 +77,7 @@ async def _work(client: AsyncClient, lanes: Iterator[list[PlannedRow]], outcome:
 
 async def _send(client: AsyncClient, row: PlannedRow, outcome: Outcome) -> None:
     try:
-        await client.send(row.call)
+        answers = [await client.send(call) for call in row.calls]
     except ApiError as error:
         final = isinstance(error, Rejected) and not isinstance(error, Unauthorized)
         if final or error.in_doubt:
@@ -87,8 +87,12 @@ async def _send(client: AsyncClient, row: PlannedRow, outcome: Outcome) -> None:
         if not final and (not error.in_doubt or outcome.failures_in_a_row >= FAILURES_IN_A_ROW) and outcome.stopped is None:
             outcome.stopped = error
     else:
-        outcome.sent += 1
         outcome.failures_in_a_row = 0
+        wrong = row.check(answers[0]) if row.check is not None else None
+        if wrong is None:
+            outcome.sent += 1
+        else:
+            outcome.refusals.append(Refusal(row.position, row.key, wrong))
 
 
 async def _report(client: AsyncClient, outcome: Outcome, on_progress: Callable[[Outcome], None]) -> None:

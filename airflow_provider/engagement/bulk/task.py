@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.exceptions import AirflowFailException
 
-from airflow_provider.engagement.base import EngagementHook
+from airflow_provider.engagement.base import EngagementHook, never_twice
 from airflow_provider.engagement.bulk.plan import MakeCall, Plan, Refusal, make_plan
 from airflow_provider.engagement.bulk.rows import Rows, iterate_rows
 
@@ -44,7 +45,9 @@ def run_rows(hook: EngagementHook, rows: Rows | None, make_call: MakeCall, *, wh
     if plan.refused:
         raise AirflowFailException(_refused(plan.refused, f"{len(plan.refused)} of {plan.read} {what} are unusable; nothing was sent"))
     log.info("Planned %d %s for connection %s", plan.planned, what, hook.conn_id)
-    outcome = asyncio.run(_send(hook.get_async_client(), plan, what))
+    repeatable = all(row.repeatable for lane in plan.lanes for row in lane)
+    with nullcontext() if repeatable else never_twice(what):
+        outcome = asyncio.run(_send(hook.get_async_client(), plan, what))
     unsent = plan.planned - outcome.sent - len(outcome.refusals)
     counts = {
         "read": plan.read,
@@ -59,7 +62,6 @@ def run_rows(hook: EngagementHook, rows: Rows | None, make_call: MakeCall, *, wh
     }
     log.info("Outcome: %s", counts)
     if outcome.stopped is not None:
-        repeatable = all(row.call.request.repeatable for lane in plan.lanes for row in lane)
         if repeatable or (not outcome.sent and not outcome.in_doubt):
             raise outcome.stopped
         head = (

@@ -24,12 +24,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code.
     """
-    parser = argparse.ArgumentParser(prog="python -m airflow_provider.engagement.emulator", description="Userflow's API on loopback.")
+    parser = argparse.ArgumentParser(prog="python -m airflow_provider.engagement.emulator", description="The vendors' APIs on loopback.")
     parser.add_argument("--port", type=int, default=8787, help="TCP port, 0 for a free one (default: %(default)s)")
     parser.add_argument("--host", default="127.0.0.1", help="address to bind (default: %(default)s); the controls answer loopback only")
     parser.add_argument("--db", type=Path, help="SQLite file that keeps everything (default: memory only)")
     parser.add_argument("--key", action="append", help="API key to accept, several times for several (default: the test keys)")
-    parser.add_argument("--seed", type=Path, help="JSON file of objects to begin with, by collection name")
+    parser.add_argument(
+        "--seed", type=Path, help="JSON file of objects to begin with, by collection name; or a list of such, each with its vendor"
+    )
     parser.add_argument("--deliver", action="store_true", help="post webhook notifications to loopback URLs")
     given = parser.parse_args(arguments)
 
@@ -43,7 +45,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     server = EmulatorServer(given.port, given.db, host=given.host, keys=given.key, deliver=given.deliver)
     try:
         if given.seed is not None:
-            server.userflow.seed(decode_json(given.seed.read_bytes()))
+            seeds = decode_json(given.seed.read_bytes())
+            for seed in seeds if isinstance(seeds, list) else [seeds]:
+                server.emulation.seed(seed)
         server.start()
     except (OSError, ValueError, TypeError, KeyError) as error:
         server.stop()

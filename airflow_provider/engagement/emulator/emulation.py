@@ -11,7 +11,9 @@ from typing import Any
 from airflow_provider.engagement.emulator.faults import Faults, Plan, fault_from
 from airflow_provider.engagement.emulator.page import render
 from airflow_provider.engagement.emulator.state import Clock, Document, Incoming, Keeper, Reply, Store, Vendor, timestamp
+from airflow_provider.engagement.mirats.emulator import MiratsEmulator
 from airflow_provider.engagement.userflow.emulator import UserflowEmulator
+from airflow_provider.engagement.usertour.emulator import UsertourEmulator
 
 CONTROLS = "/_emulator"
 _LOG_SIZE = 100_000
@@ -62,13 +64,15 @@ class Emulation:
         self.generation = 0
         accepted = {} if keys is None else {"keys": tuple(keys)}
         self.userflow = UserflowEmulator(self.store, self.clock, **accepted)
-        self.vendors: tuple[Vendor, ...] = (self.userflow,)
+        self.mirats = MiratsEmulator(self.store, self.clock, **accepted)
+        self.usertour = UsertourEmulator(self.store, self.clock, **accepted)
+        self.vendors: tuple[Vendor, ...] = (self.userflow, self.mirats, self.usertour)
         self._controls: dict[tuple[str, str], Callable[[Any], Any]] = {
             ("GET", "/state"): lambda _body: self.state(),
             ("POST", "/faults"): self._set_faults,
             ("DELETE", "/faults"): lambda _body: self.faults.clear(),
             ("POST", "/clock"): self._set_clock,
-            ("POST", "/seed"): lambda body: self._vendor(body).seed(body),
+            ("POST", "/seed"): self.seed,
             ("POST", "/people"): lambda body: self._vendor(body).walk(body),
             ("POST", "/reset"): lambda _body: self.reset(),
         }
@@ -116,6 +120,10 @@ class Emulation:
                 and (below is None or item.path == path or item.path.startswith(below))
                 and (processed is None or item.processed is processed)
             ]
+
+    def seed(self, data: Any) -> Document:
+        """Put in objects of a vendor, that of `vendor` in the data or the first; answers what was made."""
+        return self._vendor(data).seed(data)
 
     def reset(self) -> Document:
         """Forget all documents, faults and requests, set the clock right."""

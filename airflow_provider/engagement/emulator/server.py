@@ -21,7 +21,9 @@ from airflow_provider.engagement.emulator.emulation import CONTROLS, Emulation, 
 from airflow_provider.engagement.emulator.faults import Faults
 from airflow_provider.engagement.emulator.keeper import SqliteKeeper
 from airflow_provider.engagement.emulator.state import Clock, Delivery, Incoming, Reply, Vendor
+from airflow_provider.engagement.mirats.emulator import MiratsEmulator
 from airflow_provider.engagement.userflow.emulator import UserflowEmulator
+from airflow_provider.engagement.usertour.emulator import UsertourEmulator
 
 _START_TIMEOUT = 10.0
 _STOP_TIMEOUT = 10.0
@@ -76,6 +78,16 @@ class EmulatorServer:
     def userflow(self) -> UserflowEmulator:
         """The emulated Userflow: state to seed and inspect."""
         return self.emulation.userflow
+
+    @property
+    def mirats(self) -> MiratsEmulator:
+        """The emulated Mirats Quanto: state to seed and inspect."""
+        return self.emulation.mirats
+
+    @property
+    def usertour(self) -> UsertourEmulator:
+        """The emulated Usertour: state to seed and inspect."""
+        return self.emulation.usertour
 
     @property
     def clock(self) -> Clock:

@@ -10,6 +10,9 @@ from typing import IO, Any, cast
 
 from airflow_provider.engagement.extract.window import Window
 
+_WITHOUT_FOLDERS = frozenset({"s3", "s3a", "gs", "gcs", "abfs", "abfss", "adl", "az", "wasb", "wasbs", "oss", "r2"})
+"""Object storages, where a file needs no folder: making one would ask for the right to make the bucket."""
+
 
 def file_name(path: str, resource: str, window: Window) -> str:
     """Say which file a window goes to: `path` itself if it names a JSON Lines file, else one file per window below it.
@@ -48,7 +51,8 @@ def put(source: Path, destination: str, storage_conn_id: str | None) -> None:
     from airflow.sdk import ObjectStoragePath
 
     target: Any = ObjectStoragePath(destination, conn_id=storage_conn_id)
-    target.parent.mkdir(parents=True, exist_ok=True)
+    if target.protocol not in _WITHOUT_FOLDERS:
+        target.parent.mkdir(parents=True, exist_ok=True)
     with source.open("rb") as data, target.open("wb") as out:
         shutil.copyfileobj(data, out, 1024 * 1024)
 

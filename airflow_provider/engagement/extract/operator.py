@@ -35,9 +35,10 @@ class ToObjectStorageOperator(BaseOperator):
 
     Attributes:
         resource: what the records are, in the plural; part of the file's name.
+        counted: the counts that mean something for this vendor.
 
     Returns:
-        `path`, `start`, `end`, and the counts `sessions`, `completed`, `answers`, `requests`.
+        `path`, `start`, `end`, and the counts `sessions`, `completed`, `answers` (where there are any), `requests`.
 
     Raises:
         AirflowFailException: unusable arguments, a run without a data interval, or a final no from the server.
@@ -47,6 +48,7 @@ class ToObjectStorageOperator(BaseOperator):
     template_fields: Sequence[str] = ("path", "start", "end", "storage_conn_id")
     ui_color = "#fff8e1"
     resource: ClassVar[str]
+    counted: ClassVar[tuple[str, ...]] = ("sessions", "completed", "answers")
 
     def __init__(
         self,
@@ -68,25 +70,42 @@ class ToObjectStorageOperator(BaseOperator):
     def hook(self) -> EngagementHook:
         """The vendor's hook."""
 
+    def prepare(self) -> None:
+        """Check what can be checked before anything is read; nothing by default.
+
+        Raises:
+            ValueError: an argument is unusable.
+        """
+
     @abstractmethod
     async def gather(self, client: AsyncClient, window: Window, gathering: Gathering) -> None:
         """Read the window's records."""
+
+    def choose_window(self, context: Context) -> Window:
+        """Take the window from the arguments, or else from the run's data interval.
+
+        Raises:
+            ValueError: it is empty, or there is none.
+        """
+        from airflow_provider.engagement.extract.window import choose_window
+
+        return choose_window(self.start, self.end, dict(context))
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Read the window and write the file."""
         from airflow_provider.engagement.extract.files import build, file_name, put
         from airflow_provider.engagement.extract.gather import Gathering
-        from airflow_provider.engagement.extract.window import choose_window
 
         with failing_fast(), Gathering() as gathering:
-            window = choose_window(self.start, self.end, dict(context))
+            window = self.choose_window(context)
+            self.prepare()
             destination = file_name(self.path, self.resource, window)
             client = self.hook.get_async_client()
             asyncio.run(self._read(client, window, gathering))
             local = gathering.folder / "out"
             build(gathering.bodies(), local, compress=destination.endswith(".gz"))
             put(local, destination, self.storage_conn_id or None)
-            counts = gathering.counts()
+            counts = {name: count for name, count in gathering.counts().items() if name in self.counted}
         self.log.info("Wrote %d %s to %s", counts["sessions"], self.resource, destination)
         ends = {"start": window.start.isoformat(), "end": window.end.isoformat()}
         return {"path": destination, **ends, **counts, "requests": client.requests_sent}

@@ -14,7 +14,7 @@ from airflow_provider.engagement.wire.endpoint import Endpoint
 from airflow_provider.engagement.wire.errors import Dialect, Problem
 from airflow_provider.engagement.wire.message import Query, Request, Response
 from airflow_provider.engagement.wire.page import Page
-from airflow_provider.engagement.wire.record import Record, each, moment, reads
+from airflow_provider.engagement.wire.record import Record, Secret, each, moment, reads
 
 BASE_URL = "https://api.userflow.com"
 EU_BASE_URL = "https://api.eu.userflow.com"
@@ -206,18 +206,9 @@ class WebhookSubscription(Record):
     api_version: str | None = None
     created_at: datetime | None = reads(moment)
     disabled: bool | None = None
-    secret: Secret | None = reads(lambda text: Secret(text))
+    secret: Secret | None = reads(Secret)
     topics: list[str] | None = None
     url: str | None = None
-
-
-class Secret(str):
-    """A text that does not show itself in `repr`."""
-
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        return "'***'"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,27 +1,20 @@
 """Attributes as Userflow takes them: names, values, operations (https://userflow.com/docs/api#attributes).
 
 Operations are plain dicts, so that they survive XCom and Jinja templates: `add(1)` is `{"add": 1}`. Nothing is judged when
-they are made, because a template may still stand in them; `check_attributes` judges and converts just before sending:
-
-- text, booleans, integers of any size and finite floats go as they are; a `Decimal` goes as an exact JSON number;
-- a date with time and zone becomes ISO 8601 in UTC, cut to milliseconds; without a zone it is refused unless one is given;
-- a date becomes midnight UTC of that day; a UUID becomes text; numpy and pandas scalars become what `.item()` makes of them;
-- None, NaN and NaT mean "no value", which unsets the attribute;
-- whatever else would be a guess (lists, enums, bytes, infinity, …) is refused with the remedy.
+they are made, because a template may still stand in them; `check_attributes` judges and converts just before sending, by the
+rules of `airflow_provider.engagement.wire.values`. "No value" (None, NaN, NaT) unsets the attribute.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from datetime import UTC, date, datetime, timedelta, tzinfo
+from collections.abc import Mapping
+from datetime import tzinfo
 from decimal import Decimal
-from enum import Enum
 from functools import lru_cache
-from math import isfinite
 from typing import Any, Final
-from uuid import UUID
-from zoneinfo import ZoneInfo
+
+from airflow_provider.engagement.wire.values import convert, find_zone, shorten
 
 Operation = dict[str, Any]
 """One operation: one key of `OPERATIONS`, and `data_type` if wanted."""
@@ -42,9 +35,8 @@ OPERATIONS: Final = ("add", "append", "prepend", "remove", "set", "set_once", "s
 _NAME = re.compile(r"[A-Za-z0-9_\- ]+")
 _NUMBERS = ("add", "subtract")
 _LISTS = ("append", "prepend", "remove")
-_SHOWN = 60
-_MISSING_TYPES = ("NAType", "NaTType")
-"""pandas' own missing values; they can be told by the type's name only, without importing pandas."""
+_LIST_ADVICE = "; setting a whole list is not documented: use append, prepend or remove"
+_ADVICE: Final[Mapping[type, str]] = dict.fromkeys((list, tuple, set, frozenset), _LIST_ADVICE)
 
 unset: Final = None
 """Removes the attribute: `{"trial_ends_at": unset}`."""
@@ -122,7 +114,7 @@ def check_attributes(attributes: Any, *, where: str = "attributes", timezone: tz
         elif isinstance(value, Mapping):
             checked[name] = _check_operation(value, f"{where}[{name!r}]", zone)
         else:
-            checked[name] = convert(value, f"{where}[{name!r}]", zone)
+            checked[name] = convert(value, f"{where}[{name!r}]", zone, _ADVICE)
     return checked
 
 
@@ -140,52 +132,6 @@ def check_name(name: Any, what: str = "name") -> str:
     return name
 
 
-def find_zone(timezone: tzinfo | str | None) -> tzinfo | None:
-    """Find a time zone by its IANA name.
-
-    Raises:
-        ValueError: there is no such zone.
-    """
-    return _named_zone(timezone) if isinstance(timezone, str) else timezone
-
-
-def convert(value: Any, where: str, zone: tzinfo | None = None) -> Any:
-    """Convert one value (not an operation) for sending, by the rules at the top of this module.
-
-    Args:
-        value: what a row, an XCom or a DAG holds.
-        where: how to call the value in an error.
-        zone: the zone of a date with time that carries none.
-
-    Raises:
-        TypeError: a value of this type cannot be sent.
-        ValueError: this value cannot be sent.
-    """
-    kind = type(value)
-    converter = _CONVERTERS.get(kind)
-    if converter is not None:
-        return converter(value, where, zone)
-    if value is None or kind.__name__ in _MISSING_TYPES:
-        return None
-    if isinstance(value, Enum):
-        raise TypeError(f"{where} is an enum member ({kind.__name__}); send its .value or .name")
-    if hasattr(value, "item") and getattr(value, "ndim", None) == 0:
-        # datetime64 in nanoseconds, pandas' default, would turn into a plain integer.
-        plain = value.astype("datetime64[us]").item() if kind.__name__ == "datetime64" else value.item()
-        if type(plain) is not kind:
-            return convert(plain, where, zone)
-    for base, converter in _CONVERTERS.items():  # subclasses: a Markup is text, a pandas Timestamp is a datetime
-        if isinstance(value, base):
-            return converter(value, where, zone)
-    raise TypeError(f"{where} is of type {kind.__name__}, which an attribute cannot hold{_ADVICE.get(kind, '')}")
-
-
-def shorten(value: Any) -> str:
-    """Show a value in an error, cut short."""
-    text = repr(value)
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
-
-
 def _operation(name: str, value: Any, data_type: str | None) -> Operation:
     return {name: value} if data_type is None else {name: value, "data_type": data_type}
 
@@ -194,14 +140,6 @@ def _operation(name: str, value: Any, data_type: str | None) -> Operation:
 def _known_name(name: Any, where: str) -> None:
     # Every row of a source repeats the same few names.
     check_name(name, f"the attribute name in {where}")
-
-
-@lru_cache(maxsize=64)
-def _named_zone(name: str) -> tzinfo:
-    try:
-        return ZoneInfo(name)
-    except (KeyError, ValueError, OSError):
-        raise ValueError(f"there is no time zone {shorten(name)}; give an IANA name such as 'Europe/Copenhagen'") from None
 
 
 def _check_operation(operation: Mapping[str, Any], where: str, zone: tzinfo | None) -> dict[str, Any] | None:
@@ -225,7 +163,7 @@ def _check_operation(operation: Mapping[str, Any], where: str, zone: tzinfo | No
 def _check_operand(operation: str, value: Any, where: str, zone: tzinfo | None) -> Any:
     if operation in _LISTS:
         return _check_texts(value, where)
-    converted = convert(value, where, zone)
+    converted = convert(value, where, zone, _ADVICE)
     if converted is None and operation != "set":
         raise ValueError(f"{where} has no value; leave the attribute out")
     if operation in _NUMBERS and (isinstance(converted, bool) or not isinstance(converted, int | float | Decimal | None)):
@@ -236,13 +174,13 @@ def _check_operand(operation: str, value: Any, where: str, zone: tzinfo | None) 
 
 def _check_texts(value: Any, where: str) -> str | list[str]:
     if isinstance(value, str):
-        return _from_text(value, where, None)
+        return str(convert(value, where))
     if not isinstance(value, list | tuple):
         raise TypeError(f"{where} must be text or a list of texts, got {type(value).__name__}")
     for index, item in enumerate(value):
         if not isinstance(item, str):
             raise TypeError(f"{where}[{index}] must be text, got {type(item).__name__}; a list attribute holds texts only")
-    return [_from_text(item, f"{where}[{index}]", None) for index, item in enumerate(value)]
+    return [str(convert(item, f"{where}[{index}]")) for index, item in enumerate(value)]
 
 
 def _check_data_type(operation: str, data_type: Any, where: str) -> None:
@@ -255,70 +193,3 @@ def _check_data_type(operation: str, data_type: Any, where: str) -> None:
         raise ValueError(f"{where} has data_type {data_type!r}, but {operation} works on {wanted} attributes only")
     if wanted is None and data_type == "list":
         raise ValueError(f"{where} sets a list, which Userflow does not document; use append, prepend or remove")
-
-
-def _from_text(value: str, where: str, zone: tzinfo | None) -> str:
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        raise ValueError(f"{where} holds half a character (a lone surrogate), which UTF-8 cannot carry; clean the text") from None
-    return str.__str__(value)
-
-
-def _from_float(value: float, where: str, zone: tzinfo | None) -> float | None:
-    if isfinite(value):
-        return float(value)
-    if value != value:
-        return None
-    raise ValueError(f"{where} is infinite, which JSON cannot carry; send a number or None")
-
-
-def _from_decimal(value: Decimal, where: str, zone: tzinfo | None) -> Decimal | None:
-    if value.is_finite():
-        return value
-    if value.is_nan():
-        return None
-    raise ValueError(f"{where} is infinite, which JSON cannot carry; send a number or None")
-
-
-def _from_datetime(value: datetime, where: str, zone: tzinfo | None) -> str:
-    if value.tzinfo is None or value.utcoffset() is None:
-        if zone is None:
-            raise ValueError(f"{where} is a date and time without a time zone; give it one, or say which is meant with timezone=")
-        value = value.replace(tzinfo=zone)
-    try:
-        moment = value.astimezone(UTC)
-    except OverflowError:
-        raise ValueError(f"{where} is a date outside the years 1 to 9999 in UTC") from None
-    if type(moment) is not datetime:  # pandas and pendulum write themselves in other ways
-        moment = datetime.combine(moment.date(), moment.time(), UTC)
-    return moment.isoformat(timespec="milliseconds")
-
-
-def _from_date(value: date, where: str, zone: tzinfo | None) -> str:
-    return f"{value.isoformat()}T00:00:00.000+00:00"
-
-
-_CONVERTERS: dict[type, Callable[[Any, str, tzinfo | None], Any]] = {
-    str: _from_text,
-    bool: lambda value, where, zone: value,
-    int: lambda value, where, zone: int(value),
-    float: _from_float,
-    Decimal: _from_decimal,
-    datetime: _from_datetime,
-    date: _from_date,
-    UUID: lambda value, where, zone: str(value),
-}
-"""By exact type first; in this order for subclasses, so bool stands before int and datetime before date."""
-
-_LIST_ADVICE = "; setting a whole list is not documented: use append, prepend or remove"
-_ADVICE: dict[type, str] = {
-    list: _LIST_ADVICE,
-    tuple: _LIST_ADVICE,
-    set: _LIST_ADVICE,
-    frozenset: _LIST_ADVICE,
-    bytes: "; decode it to text",
-    bytearray: "; decode it to text",
-    memoryview: "; decode it to text",
-    timedelta: "; send its .total_seconds()",
-}

@@ -18,8 +18,9 @@ from decimal import Decimal
 from math import isfinite
 from typing import Any, Final, NoReturn
 
-from airflow_provider.engagement.userflow.attributes import check_name, shorten
+from airflow_provider.engagement.userflow.attributes import check_name
 from airflow_provider.engagement.wire.message import decode_json, encode_json
+from airflow_provider.engagement.wire.values import shorten
 
 SCOPES: Final = ("group", "group_membership")
 """What may stand before a `/` in the name: the attributes of the user's group, and of the membership. Bare names are the user's,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, ClassVar, TypeVar
@@ -16,7 +17,9 @@ from airflow_provider.engagement.wire.config import ClientConfig
 from airflow_provider.engagement.wire.endpoint import Endpoint
 from airflow_provider.engagement.wire.message import Call, Query
 from airflow_provider.engagement.wire.page import Page
+from airflow_provider.engagement.wire.values import check_id, check_url, given
 
+_VERSION = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 T = TypeVar("T")
 Names = str | Sequence[str] | None
 """One name or several, for `expand` and `order_by`."""
@@ -58,30 +61,14 @@ class UserflowHook(EngagementHook):
         return ClientConfig(
             base_url=fields.base_url(api.BASE_URL),
             dialect=api.DIALECT,
-            headers=api.headers(key, fields.text("api_version") or api.API_VERSION),
+            headers=api.headers(key, _version(fields)),
             secrets=(key, *fields.proxy_secrets()),
-            requests_per_minute=fields.number("requests_per_minute", least=1),
-            timeout=fields.number("timeout", least=1) or 30.0,
-            concurrency=int(fields.number("concurrency", least=1) or 16),
-            verify=fields.verify(),
-            proxies=fields.proxies(),
+            **fields.traffic(),
         )
 
     def probe(self) -> Call[Any]:
         """List one attribute definition: real, harmless, and in every plan."""
         return api.LIST_ATTRIBUTE_DEFINITIONS.call({"limit": 1})
-
-    def get_webhook_secret(self) -> str:
-        """Give the webhook secret kept in the connection's extra `webhook_secret`, masked in logs.
-
-        Raises:
-            ValueError: there is none.
-        """
-        connection = self.get_connection(self.conn_id)
-        secret = connection.extra_dejson.get("webhook_secret")
-        if not secret:
-            raise ValueError(f"connection {self.conn_id!r}: extra webhook_secret is empty")
-        return str(secret)
 
     # --- users -------------------------------------------------------------------------------------------------------
 
@@ -105,16 +92,16 @@ class UserflowHook(EngagementHook):
             prune_memberships: leave all groups not named; only with the complete list.
             expand: what to fill in the answer, e.g. `memberships.group`.
         """
-        body = _given(id=user_id, attributes=attributes, groups=groups, memberships=memberships, prune_memberships=prune_memberships)
+        body = given(id=user_id, attributes=attributes, groups=groups, memberships=memberships, prune_memberships=prune_memberships)
         return self._send(api.UPSERT_USER, {"expand": expand}, check_user_body(body))
 
     def get_user(self, user_id: str, *, expand: Names = None) -> api.User:
         """Get a user (https://userflow.com/docs/api#get-a-user); `NotFound` if there is none."""
-        return self._send(api.GET_USER, {"expand": expand}, user_id=user_id)
+        return self._send(api.GET_USER, {"expand": expand}, user_id=check_id(user_id, "user_id"))
 
     def delete_user(self, user_id: str) -> api.Deleted:
         """Delete a user with its events, memberships and flow history; fine if it is gone (https://userflow.com/docs/api#delete-a-user)."""
-        return self._send(api.DELETE_USER, user_id=user_id)
+        return self._send(api.DELETE_USER, user_id=check_id(user_id, "user_id"))
 
     def list_users(
         self,
@@ -147,15 +134,15 @@ class UserflowHook(EngagementHook):
 
     def upsert_group(self, group_id: str, attributes: Attributes | None = None, *, expand: Names = None) -> api.Group:
         """Create or update a group (https://userflow.com/docs/api#create-or-update-a-group); arguments as in `upsert_user`."""
-        return self._send(api.UPSERT_GROUP, {"expand": expand}, check_group_body(_given(id=group_id, attributes=attributes)))
+        return self._send(api.UPSERT_GROUP, {"expand": expand}, check_group_body(given(id=group_id, attributes=attributes)))
 
     def get_group(self, group_id: str, *, expand: Names = None) -> api.Group:
         """Get a group (https://userflow.com/docs/api#get-a-group); `NotFound` if there is none."""
-        return self._send(api.GET_GROUP, {"expand": expand}, group_id=group_id)
+        return self._send(api.GET_GROUP, {"expand": expand}, group_id=check_id(group_id, "group_id"))
 
     def delete_group(self, group_id: str) -> api.Deleted:
         """Delete a group with its memberships and events; its users stay (https://userflow.com/docs/api#delete-a-group)."""
-        return self._send(api.DELETE_GROUP, group_id=group_id)
+        return self._send(api.DELETE_GROUP, group_id=check_id(group_id, "group_id"))
 
     def list_groups(
         self,
@@ -186,7 +173,7 @@ class UserflowHook(EngagementHook):
 
     def remove_membership(self, user_id: str, group_id: str) -> api.Deleted:
         """Take a user out of a group; fine if it is not in it (https://userflow.com/docs/api#remove-a-user-from-a-group)."""
-        return self._send(api.REMOVE_MEMBERSHIP, {"user_id": user_id, "group_id": group_id})
+        return self._send(api.REMOVE_MEMBERSHIP, {"user_id": check_id(user_id, "user_id"), "group_id": check_id(group_id, "group_id")})
 
     # --- events ------------------------------------------------------------------------------------------------------
 
@@ -212,7 +199,7 @@ class UserflowHook(EngagementHook):
             time: when it happened, with a time zone; now by default.
             expand: `user`, `group`.
         """
-        body = _given(name=name, user_id=user_id, group_id=group_id, attributes=attributes, time=time)
+        body = given(name=name, user_id=user_id, group_id=group_id, attributes=attributes, time=time)
         return self._send(api.TRACK_EVENT, {"expand": expand}, check_event_body(body))
 
     # --- content -----------------------------------------------------------------------------------------------------
@@ -340,17 +327,12 @@ class UserflowHook(EngagementHook):
             topics: e.g. `["user", "event.tracked.flow_completed"]`.
             api_version: the version notifications are made with.
         """
-        from airflow.sdk.log import mask_secret
-
-        body = _given(url=_url(url), topics=check_topics(topics), api_version=api_version)
-        subscription = self._send(api.CREATE_WEBHOOK_SUBSCRIPTION, None, body)
-        if subscription.secret:
-            mask_secret(str(subscription.secret))
-        return subscription
+        body = given(url=check_url(url), topics=check_topics(topics), api_version=api_version)
+        return _masked(self._send(api.CREATE_WEBHOOK_SUBSCRIPTION, None, body))
 
     def get_webhook_subscription(self, webhook_subscription_id: str) -> api.WebhookSubscription:
         """Get a webhook subscription, without its secret (https://userflow.com/docs/api#get-a-webhook-subscription)."""
-        return self._send(api.GET_WEBHOOK_SUBSCRIPTION, webhook_subscription_id=webhook_subscription_id)
+        return _masked(self._send(api.GET_WEBHOOK_SUBSCRIPTION, webhook_subscription_id=webhook_subscription_id))
 
     def update_webhook_subscription(
         self,
@@ -362,11 +344,13 @@ class UserflowHook(EngagementHook):
         disabled: bool | None = None,
     ) -> api.WebhookSubscription:
         """Change a webhook subscription (https://userflow.com/docs/api#update-a-webhook-subscription); what is None stays."""
+        if not isinstance(disabled, bool | None):
+            raise TypeError(f"disabled must be True, False or None, got {type(disabled).__name__}")
         checked = None if topics is None else check_topics(topics)
-        body = _given(url=None if url is None else _url(url), topics=checked, api_version=api_version, disabled=disabled)
+        body = given(url=None if url is None else check_url(url), topics=checked, api_version=api_version, disabled=disabled)
         if not body:
             raise ValueError("update_webhook_subscription needs at least one of url, topics, api_version, disabled")
-        return self._send(api.UPDATE_WEBHOOK_SUBSCRIPTION, None, body, webhook_subscription_id=webhook_subscription_id)
+        return _masked(self._send(api.UPDATE_WEBHOOK_SUBSCRIPTION, None, body, webhook_subscription_id=webhook_subscription_id))
 
     def delete_webhook_subscription(self, webhook_subscription_id: str) -> api.Deleted:
         """Delete a webhook subscription; fine if it is gone (https://userflow.com/docs/api#delete-a-webhook-subscription)."""
@@ -394,14 +378,13 @@ class UserflowHook(EngagementHook):
         page_size: int,
     ) -> Iterator[T]:
         query = {**filters, "order_by": order_by, "expand": expand, "starting_after": starting_after, "limit": page_size}
+        empty = [name for name, value in query.items() if value == ""]
+        if empty:  # a server may take an empty filter for none, and answer with everything
+            raise ValueError(f"{endpoint.name}: {', '.join(empty)} is empty; give a value, or None to leave it out")
+        if not isinstance(page_size, int) or not 1 <= page_size <= 100:
+            raise ValueError(f"page_size must be a whole number from 1 to 100, got {page_size!r}")
         endpoint.call(query)  # unusable arguments fail here, not at the first record
-        if not 1 <= page_size <= 100:
-            raise ValueError(f"page_size must be from 1 to 100, got {page_size}")
         return (item for page in self.get_conn().pages(endpoint, query) for item in page.items)
-
-
-def _given(**values: Any) -> dict[str, Any]:
-    return {key: value for key, value in values.items() if value is not None}
 
 
 def _condition(condition: Condition | Mapping[str, Any] | str | None) -> str | None:
@@ -410,7 +393,17 @@ def _condition(condition: Condition | Mapping[str, Any] | str | None) -> str | N
     return (condition if isinstance(condition, Condition) else parse(condition)).to_json()
 
 
-def _url(url: str) -> str:
-    if not isinstance(url, str) or not url.startswith(("https://", "http://")):
-        raise ValueError(f"url must be an http(s) address, got {url!r}")
-    return url
+def _masked(subscription: api.WebhookSubscription) -> api.WebhookSubscription:
+    # The reference shows the secret in the answer to an update too, though it says that it comes once.
+    if subscription.secret:
+        from airflow.sdk.log import mask_secret
+
+        mask_secret(str(subscription.secret))
+    return subscription
+
+
+def _version(fields: ConnectionFields) -> str:
+    version = fields.text("api_version") or api.API_VERSION
+    if not _VERSION.fullmatch(version):
+        raise fields.wrong("api_version", f"must be a date such as {api.API_VERSION}")
+    return version

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from datetime import datetime
-from functools import cached_property
-from typing import TYPE_CHECKING, Any, cast
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
 
-from airflow_provider.engagement.base import failing_fast
+from airflow_provider.engagement.base import check_secret_variable, failing_fast, never_twice, rendered_boolean, store_secret
+from airflow_provider.engagement.bulk.operator import RowsOperator
 
 if TYPE_CHECKING:
-    from airflow.sdk import Context, XComArg
+    from airflow.sdk import Context
 
     from airflow_provider.engagement.bulk.plan import MakeCall
-    from airflow_provider.engagement.bulk.rows import Rows
+    from airflow_provider.engagement.userflow.api import Group, User
     from airflow_provider.engagement.userflow.hooks import UserflowHook
+    from airflow_provider.engagement.userflow.rows import RowCall
 
 
 class UserflowOperator(BaseOperator):
@@ -40,6 +43,13 @@ class UserflowOperator(BaseOperator):
         from airflow_provider.engagement.userflow.hooks import UserflowHook
 
         return UserflowHook(self.userflow_conn_id)
+
+    def send_row(self, make_call: RowCall, row: Mapping[str, Any], what: str) -> str:
+        """Send one row, of which `add` and `subtract` must not go twice, and give the object's id."""
+        _, call = make_call(row)
+        with nullcontext() if call.request.repeatable else never_twice(what):
+            sent: User | Group = self.hook.get_conn().send(call)
+        return sent.id
 
 
 # --- one row ---------------------------------------------------------------------------------------------------------
@@ -73,7 +83,7 @@ class UserflowUpsertUserOperator(UserflowOperator):
         attributes: Mapping[str, Any] | None = None,
         groups: Sequence[Mapping[str, Any]] | None = None,
         memberships: Sequence[Mapping[str, Any]] | None = None,
-        prune_memberships: bool | None = None,
+        prune_memberships: bool | str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -85,14 +95,17 @@ class UserflowUpsertUserOperator(UserflowOperator):
 
     def execute(self, context: Context) -> str:
         """Send the user."""
+        from airflow_provider.engagement.userflow.rows import user_call
+
         with failing_fast():
-            return self.hook.upsert_user(
-                self.user_id,
-                self.attributes,
-                groups=self.groups,
-                memberships=self.memberships,
-                prune_memberships=self.prune_memberships,
-            ).id
+            row = {
+                "id": self.user_id,
+                "attributes": self.attributes,
+                "groups": self.groups,
+                "memberships": self.memberships,
+                "prune_memberships": rendered_boolean("prune_memberships", self.prune_memberships),
+            }
+            return self.send_row(user_call(), row, "the user")
 
 
 class UserflowUpsertGroupOperator(UserflowOperator):
@@ -120,8 +133,10 @@ class UserflowUpsertGroupOperator(UserflowOperator):
 
     def execute(self, context: Context) -> str:
         """Send the group."""
+        from airflow_provider.engagement.userflow.rows import group_call
+
         with failing_fast():
-            return self.hook.upsert_group(self.group_id, self.attributes).id
+            return self.send_row(group_call(), {"id": self.group_id, "attributes": self.attributes}, "the group")
 
 
 class UserflowTrackEventOperator(UserflowOperator):
@@ -166,7 +181,7 @@ class UserflowTrackEventOperator(UserflowOperator):
 
     def execute(self, context: Context) -> str:
         """Send the event."""
-        with failing_fast():
+        with failing_fast(), never_twice("the event"):
             return self.hook.track_event(
                 self.event_name, user_id=self.user_id, group_id=self.group_id, attributes=self.attributes, time=self.time or None
             ).id
@@ -251,42 +266,10 @@ class UserflowRemoveMembershipOperator(UserflowOperator):
 # --- many rows -------------------------------------------------------------------------------------------------------
 
 
-class UserflowRowsOperator(UserflowOperator):
-    """Base of the operators of many rows: every row is checked before the first is sent, then they go concurrently, at the pace.
+class UserflowRowsOperator(UserflowOperator, RowsOperator):
+    """Base of the operators of many rows to Userflow; arguments, result and errors are those of `RowsOperator`."""
 
-    Args:
-        rows: dicts in the API's own shape: a list, an upstream task's output (also a mapped one's: lists are joined), any
-            iterable, or a callable that gives one, which Airflow calls in the task with `context` and `jinja_env`.
-        timezone: IANA name; the zone of datetimes without one, which are refused otherwise.
-        **kwargs: `userflow_conn_id`, and as for every operator.
-
-    Returns:
-        Counts, never rows: `read`, `planned`, `sent`, `rejected`, `in_doubt`, `unsent`, `retried`, `requests`, `waited_seconds`.
-
-    Raises:
-        AirflowFailException: rows are unusable (nothing was sent then), were refused, or are in doubt; the first ten reasons
-            are in the message.
-    """
-
-    template_fields: Sequence[str] = ("userflow_conn_id", "rows", "timezone")
-    template_fields_renderers = {"rows": "json"}  # noqa: RUF012
-    what = "rows"
-
-    def __init__(self, *, rows: Rows | XComArg | Callable[..., Rows], timezone: str | None = None, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.rows = rows
-        self.timezone = timezone
-
-    def make_call(self) -> MakeCall:
-        """Say what a row becomes."""
-        raise NotImplementedError
-
-    def execute(self, context: Context) -> dict[str, Any]:
-        """Plan and send the rows."""
-        from airflow_provider.engagement.bulk.task import run_rows
-
-        with failing_fast():
-            return run_rows(self.hook, cast("Rows", self.rows), self.make_call(), what=self.what)
+    template_fields: Sequence[str] = ("userflow_conn_id", *RowsOperator.template_fields)
 
 
 class UserflowUpsertUsersOperator(UserflowRowsOperator):
@@ -302,7 +285,7 @@ class UserflowUpsertUsersOperator(UserflowRowsOperator):
         """Make a row the upsert of a user."""
         from airflow_provider.engagement.userflow.rows import user_call
 
-        return user_call(self.timezone)
+        return user_call(self.timezone or None)
 
 
 class UserflowUpsertGroupsOperator(UserflowRowsOperator):
@@ -318,7 +301,7 @@ class UserflowUpsertGroupsOperator(UserflowRowsOperator):
         """Make a row the upsert of a group."""
         from airflow_provider.engagement.userflow.rows import group_call
 
-        return group_call(self.timezone)
+        return group_call(self.timezone or None)
 
 
 class UserflowTrackEventsOperator(UserflowRowsOperator):
@@ -335,7 +318,7 @@ class UserflowTrackEventsOperator(UserflowRowsOperator):
         """Make a row the tracking of an event."""
         from airflow_provider.engagement.userflow.rows import event_call
 
-        return event_call(self.timezone)
+        return event_call(self.timezone or None)
 
 
 # --- webhook subscriptions -------------------------------------------------------------------------------------------
@@ -372,21 +355,19 @@ class UserflowCreateWebhookSubscriptionOperator(UserflowOperator):
 
     def execute(self, context: Context) -> str:
         """Create the subscription and store its secret."""
-        from airflow.sdk import Variable
-
-        with failing_fast():
-            if "secret" not in self.secret_variable.lower():
-                raise ValueError(f"secret_variable must hold the word 'secret', so that Airflow masks it, got {self.secret_variable!r}")
+        with failing_fast(), never_twice("the subscription"):
+            variable = check_secret_variable(self.secret_variable)
             subscription = self.hook.create_webhook_subscription(self.url, self.topics, api_version=self.api_version or None)
         if not subscription.secret:
-            self.log.warning("Userflow sent no secret for subscription %s; Variable %s is unchanged", subscription.id, self.secret_variable)
+            self.log.warning("Userflow sent no secret for subscription %s; Variable %s is unchanged", subscription.id, variable)
             return subscription.id
-        try:
-            Variable.set(self.secret_variable, str(subscription.secret), description=f"Userflow webhook subscription {subscription.id}")
-        except Exception:
-            self.log.error("The secret could not be stored, so subscription %s is deleted again", subscription.id)
-            self.hook.delete_webhook_subscription(subscription.id)
-            raise
+        store_secret(
+            variable,
+            str(subscription.secret),
+            f"Userflow webhook subscription {subscription.id}",
+            partial(self.hook.delete_webhook_subscription, subscription.id),
+            "Delete the subscription before this task runs again, or there will be two",
+        )
         return subscription.id
 
 
@@ -414,7 +395,7 @@ class UserflowUpdateWebhookSubscriptionOperator(UserflowOperator):
         url: str | None = None,
         topics: Sequence[str] | None = None,
         api_version: str | None = None,
-        disabled: bool | None = None,
+        disabled: bool | str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -428,7 +409,11 @@ class UserflowUpdateWebhookSubscriptionOperator(UserflowOperator):
         """Change the subscription."""
         with failing_fast():
             return self.hook.update_webhook_subscription(
-                self.webhook_subscription_id, url=self.url, topics=self.topics, api_version=self.api_version, disabled=self.disabled
+                self.webhook_subscription_id,
+                url=self.url or None,
+                topics=self.topics,
+                api_version=self.api_version or None,
+                disabled=rendered_boolean("disabled", self.disabled),
             ).id
 
 

@@ -7,10 +7,10 @@ from functools import partial
 from typing import Any
 
 from airflow_provider.engagement.userflow import api
-from airflow_provider.engagement.userflow.attributes import find_zone
 from airflow_provider.engagement.userflow.bodies import check_event_body, check_group_body, check_user_body
 from airflow_provider.engagement.wire.endpoint import Endpoint
 from airflow_provider.engagement.wire.message import Call
+from airflow_provider.engagement.wire.values import find_zone
 
 RowCall = Callable[[Any], tuple[str | None, Call[Any]]]
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
+from airflow_provider.engagement.base import rendered_texts
 from airflow_provider.engagement.extract.operator import ToObjectStorageOperator
 from airflow_provider.engagement.userflow.links import UserflowLink
 
@@ -26,7 +27,8 @@ class UserflowToObjectStorageOperator(ToObjectStorageOperator):
     contents at a time.
 
     Args:
-        content_ids: flows, checklists and launchers to read; all of the account's by default.
+        content_ids: flows, checklists and launchers to read: a list, one id, or an upstream task's output; all of the account's by
+            default, none if the list is empty.
         include_previews: write team members' previews of drafts too.
         userflow_conn_id: id of a connection of type `userflow`.
         **kwargs: `path`, `start`, `end`, `storage_conn_id`: see `ToObjectStorageOperator`, which also tells result and errors.
@@ -60,6 +62,6 @@ class UserflowToObjectStorageOperator(ToObjectStorageOperator):
         """Read the window's sessions."""
         from airflow_provider.engagement.userflow.export import export_sessions, list_content_ids
 
-        given = (self.content_ids,) if isinstance(self.content_ids, str) else tuple(cast("Sequence[str]", self.content_ids) or ())
-        content_ids = given or await list_content_ids(client)
+        given = rendered_texts("content_ids", cast("Sequence[str] | str | None", self.content_ids))
+        content_ids = await list_content_ids(client) if given is None else given
         await export_sessions(client, content_ids, window, gathering, include_previews=self.include_previews)

@@ -5,14 +5,15 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar, cast
 
 from airflow.sdk import BaseSensorOperator, PokeReturnValue, conf
 from airflow.sdk.exceptions import AirflowFailException, AirflowSensorTimeout, AirflowSkipException, AirflowTaskTimeout
 
+from airflow_provider.engagement.base import failing_fast, rendered_texts
 from airflow_provider.engagement.watch.condition import Condition, Done, Failed
 from airflow_provider.engagement.watch.poll import poll
-from airflow_provider.engagement.watch.trigger import ContentSessionTrigger
+from airflow_provider.engagement.watch.trigger import WatchTrigger
 
 if TYPE_CHECKING:
     from airflow.sdk import Context, XComArg
@@ -25,66 +26,37 @@ GRACE_SECONDS = 60.0
 """How much later than the trigger's own deadline Airflow's deferral timeout strikes; it is there for a trigger that is gone."""
 
 
-class ContentSessionSensor(BaseSensorOperator):
-    """Wait until content sessions are completed; each vendor's sensor derives from it.
+class Waited(Protocol):
+    """What a sensor waits for, as checked values."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give it as JSON values, for a trigger's arguments."""
+
+
+class WatchSensor(BaseSensorOperator):
+    """Wait until a condition holds; the sensors of all vendors derive from it.
 
     Args:
-        session_id: wait for this session alone.
-        content_id: wait for sessions of this flow, checklist, launcher or survey.
-        user_ids: every one of these users must have completed it: a list, one id, or an upstream task's output.
-        group_id: only sessions started under this group (company) count.
-        min_completed: at least so many users must have completed it; 1 where nothing else is asked for.
-        min_completion_rate: at least this share (above 0, at most 1) of the users who began must have completed it.
-        since: only sessions created at or after this moment count: a datetime with a time zone, or ISO 8601 text.
-        include_previews: count team members' previews of drafts too.
         deferrable: wait in the triggerer, without a worker slot and without a request on the worker; by default what
             `[operators] default_deferrable` says.
         max_consecutive_failures: failed polls in a row that a deferred sensor survives.
         **kwargs: as for every sensor: `poke_interval`, `timeout`, `mode`, `soft_fail`, …
 
     Attributes:
-        trigger_class: the vendor's trigger, which also says how its sessions are read.
-
-    Returns:
-        Counts (`completed`, `users`, `sessions`), and `session_ids` where a session or users were asked for.
+        trigger_class: the vendor's trigger, which also says how to look.
     """
 
-    template_fields: Sequence[str] = (
-        "session_id",
-        "content_id",
-        "user_ids",
-        "group_id",
-        "min_completed",
-        "min_completion_rate",
-        "since",
-    )
     ui_color = "#e8f5e9"
-    trigger_class: ClassVar[type[ContentSessionTrigger]]
+    trigger_class: ClassVar[type[WatchTrigger]]
 
     def __init__(
         self,
         *,
-        session_id: str | None = None,
-        content_id: str | None = None,
-        user_ids: Sequence[str] | XComArg | str | None = None,
-        group_id: str | None = None,
-        min_completed: int | str | None = None,
-        min_completion_rate: float | str | None = None,
-        since: datetime | XComArg | str | None = None,
-        include_previews: bool = False,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         max_consecutive_failures: int = 5,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.session_id = session_id
-        self.content_id = content_id
-        self.user_ids = user_ids
-        self.group_id = group_id
-        self.min_completed = min_completed
-        self.min_completion_rate = min_completion_rate
-        self.since = since
-        self.include_previews = include_previews
         self.deferrable = deferrable
         self.max_consecutive_failures = max_consecutive_failures
 
@@ -93,23 +65,23 @@ class ContentSessionSensor(BaseSensorOperator):
     def hook(self) -> EngagementHook:
         """The vendor's hook."""
 
-    def condition(self) -> Condition:
+    @abstractmethod
+    def make_condition(self) -> Waited:
+        """Make the condition of the rendered arguments.
+
+        Raises:
+            ValueError: they contradict each other or are unusable.
+            TypeError: likewise.
+        """
+
+    def condition(self) -> Waited:
         """Make the condition of the rendered arguments.
 
         Raises:
             AirflowFailException: they contradict each other or are unusable; a retry would not mend that.
         """
         try:
-            return Condition(
-                session_id=self.session_id or None,
-                content_id=self.content_id or None,
-                user_ids=_texts(cast("Sequence[str] | str | None", self.user_ids)),
-                group_id=self.group_id or None,
-                min_completed=_number("min_completed", self.min_completed, int),
-                min_completion_rate=_number("min_completion_rate", self.min_completion_rate, float),
-                since=self.since.isoformat() if isinstance(self.since, datetime) else cast("str", self.since) or None,
-                include_previews=self.include_previews,
-            )
+            return self.make_condition()
         except (ValueError, TypeError) as error:
             raise AirflowFailException(f"{type(self).__name__}: {error}") from error
 
@@ -138,11 +110,9 @@ class ContentSessionSensor(BaseSensorOperator):
         Raises:
             AirflowFailException: the server gave a final no, or the condition can never hold.
         """
-        from airflow_provider.engagement.base import failing_fast
-
         condition = self.condition()
         with failing_fast():
-            verdict = poll(self.hook.get_conn(), condition, self.trigger_class.source)
+            verdict = poll(self.hook.get_conn(), self.trigger_class.ask(condition.to_dict()))
         if isinstance(verdict, Failed):
             raise AirflowFailException(verdict.reason)
         self.log.info("%s: %s", type(verdict).__name__, verdict.detail)
@@ -179,16 +149,84 @@ class ContentSessionSensor(BaseSensorOperator):
         return float(self.timeout) if limit is None else min(float(self.timeout), limit)
 
 
-def _number(name: str, value: float | str | None, kind: Callable[[float | str], N]) -> N | None:
+class ContentSessionSensor(WatchSensor):
+    """Wait until content sessions are completed; each vendor's sensor derives from it.
+
+    Args:
+        session_id: wait for this session alone.
+        content_id: wait for sessions of this flow, checklist, launcher or survey.
+        user_ids: every one of these users must have completed it: a list, one id, or an upstream task's output.
+        group_id: only sessions started under this group (company) count.
+        min_completed: at least so many users must have completed it; 1 where nothing else is asked for.
+        min_completion_rate: at least this share (above 0, at most 1) of the users who began must have completed it.
+        since: only sessions created at or after this moment count: a datetime with a time zone, or ISO 8601 text.
+        include_previews: count team members' previews of drafts too.
+        **kwargs: as for every sensor: `deferrable`, `max_consecutive_failures` (failed polls in a row that a deferred sensor
+            survives), `poke_interval`, `timeout`, `mode`, `soft_fail`, …
+
+    Returns:
+        Counts (`completed`, `users`, `sessions`), and `session_ids` where a session or users were asked for.
+    """
+
+    template_fields: Sequence[str] = (
+        "session_id",
+        "content_id",
+        "user_ids",
+        "group_id",
+        "min_completed",
+        "min_completion_rate",
+        "since",
+    )
+
+    def __init__(
+        self,
+        *,
+        session_id: str | None = None,
+        content_id: str | None = None,
+        user_ids: Sequence[str] | XComArg | str | None = None,
+        group_id: str | None = None,
+        min_completed: int | str | None = None,
+        min_completion_rate: float | str | None = None,
+        since: datetime | XComArg | str | None = None,
+        include_previews: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.session_id = session_id
+        self.content_id = content_id
+        self.user_ids = user_ids
+        self.group_id = group_id
+        self.min_completed = min_completed
+        self.min_completion_rate = min_completion_rate
+        self.since = since
+        self.include_previews = include_previews
+
+    def make_condition(self) -> Condition:
+        """Make the condition of the rendered arguments."""
+        users = rendered_texts("user_ids", cast("Sequence[str] | str | None", self.user_ids))
+        if users == ():  # what the list's maker meant cannot be "anybody"
+            raise ValueError("user_ids is an empty list: there is nobody to wait for; skip the task then, or leave user_ids out")
+        return Condition(
+            session_id=self.session_id or None,
+            content_id=self.content_id or None,
+            user_ids=users or (),
+            group_id=self.group_id or None,
+            min_completed=number("min_completed", self.min_completed, int),
+            min_completion_rate=number("min_completion_rate", self.min_completion_rate, float),
+            since=self.since.isoformat() if isinstance(self.since, datetime) else cast("str", self.since) or None,
+            include_previews=self.include_previews,
+        )
+
+
+def number(name: str, value: float | str | None, kind: Callable[[float | str], N]) -> N | None:
+    """Read a number that a template may have rendered to text; None where there is none.
+
+    Raises:
+        ValueError: not a number; the message names it.
+    """
     if value is None or value == "":
         return None
     try:
         return kind(value)
     except (ValueError, TypeError):
         raise ValueError(f"{name} must be a number, got {value!r}") from None
-
-
-def _texts(value: Sequence[str] | str | None) -> tuple[str, ...]:
-    if value is None or value == "":
-        return ()
-    return (value,) if isinstance(value, str) else tuple(value)

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from airflow_provider.engagement.watch.condition import Condition, Done, Verdict, WatchedSession, judge
+from airflow_provider.engagement.watch.poll import Asking
 from airflow_provider.engagement.wire.endpoint import Endpoint
+from airflow_provider.engagement.wire.errors import Rejected
 from airflow_provider.engagement.wire.message import Call, Query
-from airflow_provider.engagement.wire.page import Page
+from airflow_provider.engagement.wire.page import Page, drive, walk
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,3 +55,24 @@ class Reading:
     def verdict(self) -> Verdict:
         """Judge what was read."""
         return judge(self._condition, self._sessions.values())
+
+
+def ask(condition: Condition, source: SessionSource) -> Asking:
+    """Read a condition's sessions, as far as it takes to judge them."""
+    reading = Reading(condition, source)
+    if condition.session_id is not None:
+        reading.add([(yield source.get(condition.session_id))])
+        return reading.verdict()
+    walked = walk(source.listing, source.query(condition))
+    step = drive(walked)
+    while step is not None:
+        answer: Page[Any] | Rejected | None = None
+        if not isinstance(step, Page):
+            try:
+                answer = yield step
+            except Rejected as error:
+                answer = error
+        elif not reading.add(step.items):
+            break
+        step = drive(walked, answer)
+    return reading.verdict()

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_provider.engagement.watch.condition import Condition, Done, Failed
-from airflow_provider.engagement.watch.poll import apoll
-from airflow_provider.engagement.watch.source import SessionSource
+from airflow_provider.engagement.watch.poll import Asking, apoll
+from airflow_provider.engagement.watch.source import SessionSource, ask
 from airflow_provider.engagement.wire.errors import ApiError, Rejected
 
 if TYPE_CHECKING:
@@ -21,15 +21,15 @@ if TYPE_CHECKING:
     from airflow_provider.engagement.wire.clients import AsyncClient
 
 
-class ContentSessionTrigger(BaseTrigger):
-    """Poll a vendor's content sessions until a condition holds.
+class WatchTrigger(BaseTrigger):
+    """Poll a vendor until a condition holds.
 
-    Fires one event, `{"status": "done" | "failed" | "timeout", …}`. A final answer (a wrong key, an unknown session) is an
-    outcome too, `failed`, because the task must not be retried then. Temporary errors are survived; too many in a row are
-    raised, so that the task's log shows the traceback and its retries are honoured.
+    Fires one event, `{"status": "done" | "failed" | "timeout", …}`. A final answer (a wrong key, an unknown session) and an
+    unusable connection are outcomes too, `failed`, because the task must not be retried then. Temporary errors are survived; too
+    many in a row are raised, so that the task's log shows the traceback and its retries are honoured.
 
     Args:
-        condition: the fields of a `Condition`.
+        condition: what is waited for, as JSON values.
         poke_interval: seconds between two polls.
         deadline: Unix seconds after which to give up, or None.
         max_consecutive_failures: failed polls in a row that are survived.
@@ -37,13 +37,11 @@ class ContentSessionTrigger(BaseTrigger):
 
     Attributes:
         conn_id_name: what the vendor calls the connection's id.
-        source: how the vendor's sessions are read.
         earliest_event: seconds before which no event fires: the scheduler may not have noted yet that the worker's part of the
             task ended, and would take the event for a failure of it.
     """
 
     conn_id_name: ClassVar[str]
-    source: ClassVar[SessionSource]
     earliest_event: ClassVar[float] = 10.0
 
     def __init__(
@@ -63,6 +61,11 @@ class ContentSessionTrigger(BaseTrigger):
         self.poke_interval = poke_interval
         self.deadline = deadline
         self.max_consecutive_failures = max_consecutive_failures
+
+    @classmethod
+    @abstractmethod
+    def ask(cls, condition: Mapping[str, Any]) -> Asking:
+        """Make one poll for a condition; sensor and trigger both call it."""
 
     @abstractmethod
     def hook(self) -> EngagementHook:
@@ -85,20 +88,23 @@ class ContentSessionTrigger(BaseTrigger):
             ApiError: more failures in a row than are survived.
         """
         earliest = time.monotonic() + self.earliest_event
-        client = await self.hook().aget_async_client()
-        async with client:
-            event = await self._watch(client)
+        try:
+            client = await self.hook().aget_async_client()
+        except ValueError as error:  # of the connection
+            event = _failed(error)
+        else:
+            async with client:
+                event = await self._watch(client)
         await asyncio.sleep(max(0.0, earliest - time.monotonic()))
         yield TriggerEvent(event)  # type: ignore[no-untyped-call]
 
     async def _watch(self, client: AsyncClient) -> dict[str, Any]:
         failures = 0
-        condition = Condition.from_dict(self.condition)
         while True:
             try:
-                verdict = await apoll(client, condition, self.source)
-            except Rejected as error:
-                return {"status": "failed", "reason": f"{type(error).__name__}: {error}"}
+                verdict = await apoll(client, self.ask(self.condition))
+            except (Rejected, ValueError) as error:
+                return _failed(error)
             except ApiError as error:
                 failures += 1
                 if failures > self.max_consecutive_failures:
@@ -115,3 +121,22 @@ class ContentSessionTrigger(BaseTrigger):
             if left is not None and left <= 0:
                 return {"status": "timeout"}
             await asyncio.sleep(self.poke_interval if left is None else min(self.poke_interval, left))
+
+
+def _failed(error: Exception) -> dict[str, Any]:
+    return {"status": "failed", "reason": f"{type(error).__name__}: {error}"}
+
+
+class ContentSessionTrigger(WatchTrigger):
+    """Poll a vendor's content sessions until a `Condition` holds.
+
+    Attributes:
+        source: how the vendor's sessions are read.
+    """
+
+    source: ClassVar[SessionSource]
+
+    @classmethod
+    def ask(cls, condition: Mapping[str, Any]) -> Asking:
+        """Make one poll for the fields of a `Condition`."""
+        return ask(Condition.from_dict(condition), cls.source)

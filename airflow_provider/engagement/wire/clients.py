@@ -13,6 +13,7 @@ import asyncio
 import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from dataclasses import replace
 from types import TracebackType
 from typing import TypeVar
 from urllib.parse import urlsplit
@@ -27,8 +28,8 @@ from requests.adapters import HTTPAdapter
 
 from airflow_provider.engagement.wire.config import ClientConfig
 from airflow_provider.engagement.wire.endpoint import Endpoint
-from airflow_provider.engagement.wire.errors import ApiError, BadAnswer, RateLimited, Unreachable, error_from
-from airflow_provider.engagement.wire.message import Call, Query, Request, Response
+from airflow_provider.engagement.wire.errors import ApiError, BadAnswer, RateLimited, Rejected, Unreachable, error_from
+from airflow_provider.engagement.wire.message import Call, Query, Request, Response, encode_json, splice
 from airflow_provider.engagement.wire.network import (
     USER_AGENT,
     find_ca,
@@ -63,9 +64,18 @@ class _Shared:
         self._verify = find_ca(config.verify)
         self._headers = {"Accept": "application/json", "Accept-Encoding": "gzip, deflate", "User-Agent": USER_AGENT, **config.headers}
         self._headers_with_body = {**self._headers, "Content-Type": "application/json"}
+        self._fields = encode_json(config.json_fields) if config.json_fields else None
 
     def _headers_of(self, request: Request) -> Mapping[str, str]:
         return self._headers if request.body is None else self._headers_with_body
+
+    def _body_of(self, request: Request) -> bytes | None:
+        return request.body if request.body is None or self._fields is None else splice(self._fields, request.body)
+
+    def _meant(self, response: Response) -> Response:
+        """Give the answer the status it stands for, so that pace, retries and errors all see the same."""
+        status = self.config.dialect.status(response)
+        return response if status == response.status else replace(response, status=status)
 
     def _refuse_long_pause(self, request: Request, delay: float) -> None:
         most = self.config.patience.limit_wait
@@ -173,16 +183,23 @@ class Client(_Shared):
     def pages(self, endpoint: Endpoint[Page[T]], query: Query | None = None, limit: int | None = None) -> Iterator[Page[T]]:
         """Walk a list page by page, asking for the next page only when it is wanted."""
         walked = walk(endpoint, query or {}, limit)
-        call = drive(walked, None)
-        while call is not None:
-            page = self.send(call)
-            yield page
-            call = drive(walked, page)
+        step = drive(walked)
+        while step is not None:
+            answer: Page[T] | Rejected | None = None
+            if isinstance(step, Page):
+                yield step
+            else:
+                try:
+                    page = self.send(step)
+                    answer = page
+                except Rejected as error:
+                    answer = error
+            step = drive(walked, answer)
 
     def _attempt(self, call: Call[T]) -> T:
         sent = self._wait(call.request)
         try:
-            response = self._exchange(call.request)
+            response = self._meant(self._exchange(call.request))
         except ApiError:
             with self._state:
                 self.pace.observe(sent, self._clock(), None, {})
@@ -209,7 +226,7 @@ class Client(_Shared):
         deadline = time.monotonic() + self.config.timeout
         try:
             prepared = requests.Request(
-                request.method, self.config.base_url + request.target, headers=self._headers_of(request), data=request.body
+                request.method, self.config.base_url + request.target, headers=self._headers_of(request), data=self._body_of(request)
             ).prepare()
             with self._adapter.send(
                 prepared,
@@ -304,16 +321,23 @@ class AsyncClient(_Shared):
     async def pages(self, endpoint: Endpoint[Page[T]], query: Query | None = None, limit: int | None = None) -> AsyncIterator[Page[T]]:
         """Walk a list page by page, asking for the next page only when it is wanted."""
         walked = walk(endpoint, query or {}, limit)
-        call = drive(walked, None)
-        while call is not None:
-            page = await self.send(call)
-            yield page
-            call = drive(walked, page)
+        step = drive(walked)
+        while step is not None:
+            answer: Page[T] | Rejected | None = None
+            if isinstance(step, Page):
+                yield step
+            else:
+                try:
+                    page = await self.send(step)
+                    answer = page
+                except Rejected as error:
+                    answer = error
+            step = drive(walked, answer)
 
     async def _attempt(self, call: Call[T]) -> T:
         sent = await self._wait(call.request)
         try:
-            response = await self._exchange(call.request)
+            response = self._meant(await self._exchange(call.request))
         except ApiError:
             self.pace.observe(sent, self._clock(), None, {})
             raise
@@ -345,7 +369,7 @@ class AsyncClient(_Shared):
             async with self._open().request(
                 request.method,
                 yarl.URL(self.config.base_url + request.target, encoded=True),
-                data=request.body,
+                data=self._body_of(request),
                 headers=self._headers_of(request),
                 proxy=self._proxy,
                 allow_redirects=False,

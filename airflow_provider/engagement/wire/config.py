@@ -6,6 +6,7 @@ import ipaddress
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 from urllib.parse import urlsplit
 
 from airflow_provider.engagement.wire.errors import Dialect
@@ -38,7 +39,8 @@ class ClientConfig:
         base_url: scheme and host, and a path prefix if there is one; no trailing slash.
         dialect: how this vendor's answers are read.
         headers: sent with every request, credentials among them.
-        secrets: texts that must not appear in a message.
+        json_fields: put into every JSON body just before it is sent, credentials among them, so that no `Request` holds them.
+        secrets: texts that must not appear in a message; those among `json_fields` are secret anyway.
         requests_per_minute: the account's limit, or None to find it by the server's answers.
         timeout: seconds for one attempt, from connecting to the last byte.
         concurrency: requests under way at once at the most.
@@ -59,10 +61,12 @@ class ClientConfig:
     proxies: Mapping[str, str] | None = field(default=None, repr=False)
     max_body: int = 32 * 1024 * 1024
     patience: Patience = field(default_factory=Patience)
+    json_fields: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     def scrub(self, text: str) -> str:
         """Take this account's secrets out of a text."""
-        for secret in sorted(self.secrets, key=len, reverse=True):
+        in_bodies = (value for value in self.json_fields.values() if isinstance(value, str))
+        for secret in sorted({*self.secrets, *in_bodies}, key=len, reverse=True):
             if secret:
                 text = text.replace(secret, "***")
         return text

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Generic
@@ -35,6 +35,7 @@ class Endpoint(Generic[T]):
         required: names among `query` and `fields` that must be given.
         repeatable: whether sending it twice does the same as sending it once; a function of the body where it depends on it.
         next_query: for lists, the query of the next page, or None after the last.
+        walk: for lists whose pages cannot simply be followed, their own way over them (see `wire.page.walk`).
     """
 
     method: str
@@ -47,6 +48,7 @@ class Endpoint(Generic[T]):
     required: tuple[str, ...] = ()
     repeatable: bool | Callable[[Mapping[str, Any]], bool] = True
     next_query: Callable[[T, Query], Query | None] | None = None
+    walk: Callable[[Any, Query, int | None], Generator[Any, Any, None]] | None = None
 
     def call(self, query: Query | None = None, json: Mapping[str, Any] | None = None, **ids: str) -> Call[T]:
         """Make the call.

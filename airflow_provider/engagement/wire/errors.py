@@ -46,12 +46,14 @@ class Dialect:
         read_problem: reads the vendor's error object out of an answer, as far as there is one.
         not_processed: whether the vendor documents that such an answer means "your request was not processed".
         hint: what to do about an answer, in words for the person who reads the task's log, or None.
+        status: the HTTP status an answer stands for, where a vendor reports failures in an answer of 200.
     """
 
     vendor: str
     read_problem: Callable[[Response], Problem]
     not_processed: Callable[[Response], bool]
     hint: Callable[[Request, Response], str | None] = field(default=lambda _request, _response: None)
+    status: Callable[[Response], int] = field(default=lambda response: response.status)
 
 
 class ApiError(Exception):

@@ -87,6 +87,21 @@ def encode_json(value: Any) -> bytes:
     return _encoder.encode(value)
 
 
+def splice(fields: bytes, body: bytes) -> bytes:
+    """Put more fields at the front of an encoded JSON object, without decoding it.
+
+    Args:
+        fields: an encoded JSON object with at least one field.
+        body: an encoded JSON object, as `encode_json` makes it.
+
+    Raises:
+        ValueError: the body is no object, so it has no room for fields.
+    """
+    if not body.startswith(b"{"):
+        raise ValueError("the body must be a JSON object: the connection's own fields are sent in it")
+    return fields[:-1] + (b"}" if body == b"{}" else b"," + body[1:])
+
+
 def decode_json(body: bytes) -> Any:
     """Decode JSON.
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from dataclasses import dataclass
-from typing import Any, Generic
+from typing import Any, Generic, cast
 
 from airflow_provider.engagement.wire.endpoint import Endpoint
-from airflow_provider.engagement.wire.errors import BadAnswer
+from airflow_provider.engagement.wire.errors import BadAnswer, Rejected
 from airflow_provider.engagement.wire.message import Call, Query, T
 
 
@@ -24,8 +24,14 @@ class Page(Generic[T]):
     cursor: str | None
 
 
-def walk(endpoint: Endpoint[Page[T]], query: Query, limit: int | None = None) -> Generator[Call[Page[T]], Page[T], None]:
-    """Yield the calls of a walk over all pages; the driver sends each page back in.
+Step = Call[Page[T]] | Page[T]
+"""What a walk wants next: a call to be sent, or a page to be handed out."""
+Walk = Generator[Step[T], Page[T] | Rejected | None, None]
+"""A walk over a list. After a call it is sent its page, or thrown the final no it got; after a page it is sent None."""
+
+
+def walk(endpoint: Endpoint[Page[T]], query: Query, limit: int | None = None) -> Walk[T]:
+    """Walk over all pages: by the endpoint's own `walk` where it has one, else by following its `next_query`.
 
     One walk serves both clients: `page = client.send(call)` or `page = await client.send(call)`.
 
@@ -37,12 +43,16 @@ def walk(endpoint: Endpoint[Page[T]], query: Query, limit: int | None = None) ->
     Raises:
         BadAnswer: a page leads back to a page already seen, so the walk would never end.
     """
+    if endpoint.walk is not None:
+        yield from endpoint.walk(endpoint, query, limit)
+        return
     seen: set[str] = set()
     count = 0
     next_query: Query | None = query
     while next_query is not None:
         call = endpoint.call(next_query)
-        page = yield call
+        page = cast("Page[T]", (yield call))
+        yield page
         count += len(page.items)
         if page.cursor is None or endpoint.next_query is None or (limit is not None and count >= limit):
             return
@@ -52,9 +62,17 @@ def walk(endpoint: Endpoint[Page[T]], query: Query, limit: int | None = None) ->
         next_query = endpoint.next_query(page, next_query)
 
 
-def drive(walked: Generator[Call[Page[Any]], Page[Any], None], page: Page[Any] | None) -> Call[Page[Any]] | None:
-    """Advance a walk: the next call, or None at its end. `page` is None at the start."""
+def drive(walked: Walk[Any], answer: Page[Any] | Rejected | None = None) -> Step[Any] | None:
+    """Advance a walk: what it wants next, or None at its end.
+
+    Args:
+        walked: the walk.
+        answer: what its last call was answered, a final no included; None at the start and after a page.
+
+    Raises:
+        Rejected: the final no, where the walk knows no way round it.
+    """
     try:
-        return next(walked) if page is None else walked.send(page)
+        return walked.throw(answer) if isinstance(answer, Rejected) else walked.send(answer)
     except StopIteration:
         return None

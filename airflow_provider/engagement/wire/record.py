@@ -41,6 +41,15 @@ class Record:
         return {key: value for key, value in self.raw.items() if key not in known}
 
 
+class Secret(str):
+    """A text that does not show itself in `repr`."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "'***'"
+
+
 def _read_fields(kind: type[Record]) -> tuple[tuple[str, str, Callable[[Any], Any] | None], ...]:
     """The fields of a record: name here, key there, reader."""
     return tuple((item.name, item.metadata.get("key", item.name), item.metadata.get("read")) for item in fields(kind) if item.name != "raw")
@@ -49,9 +58,15 @@ def _read_fields(kind: type[Record]) -> tuple[tuple[str, str, Callable[[Any], An
 _known: Callable[[Any], tuple[tuple[str, str, Callable[[Any], Any] | None], ...]] = cache(_read_fields)
 
 
-def reads(reader: Callable[[Any], Any]) -> Any:
-    """Make a dataclass field, None by default, whose value goes through `reader`."""
-    return field(default=None, metadata={"read": reader})
+def reads(reader: Callable[[Any], Any] | None = None, key: str | None = None) -> Any:
+    """Make a dataclass field, None by default.
+
+    Args:
+        reader: what the value goes through; None to take it as it is.
+        key: what the server calls the field; None for the same name.
+    """
+    given = {"read": reader, "key": key}
+    return field(default=None, metadata={name: value for name, value in given.items() if value is not None})
 
 
 def each(reader: Callable[[Any], Any]) -> Callable[[Any], list[Any]]:

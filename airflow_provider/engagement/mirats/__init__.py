@@ -1,0 +1,1 @@
+"""Mirats Quanto's publisher API (https://docs.publisher.miratsquanto.com)."""
