@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import pytest
@@ -50,6 +50,20 @@ def test_a_source_that_is_none_is_refused_with_the_remedy(source: Any, said: str
     with pytest.raises(TypeError, match="rows") as caught:
         list(iterate_rows(source))
     assert said in str(caught.value)
+
+
+def test_a_data_frame_is_refused_with_the_remedy() -> None:
+    class Frame:
+        columns = ("id", "name")
+
+        def __iter__(self) -> Iterator[str]:
+            return iter(self.columns)
+
+        def to_dict(self, orient: str) -> list[Any]:
+            return []
+
+    with pytest.raises(TypeError, match=r"to_dict\('records'\)"):
+        list(iterate_rows(Frame()))  # type: ignore[arg-type]
 
 
 def test_rows_of_one_key_share_a_lane_in_source_order() -> None:

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from airflow_provider.engagement.bulk.plan import make_plan
-from airflow_provider.engagement.bulk.send import FAILURES_IN_A_ROW, Outcome, send_plan
+from airflow_provider.engagement.bulk.outcome import Outcome
+from airflow_provider.engagement.bulk.plan import RowCalls, make_plan
+from airflow_provider.engagement.bulk.send import FAILURES_IN_A_ROW, send_plan
 from airflow_provider.engagement.emulator.faults import Drop, Status
 from airflow_provider.engagement.emulator.server import EmulatorServer
 from airflow_provider.engagement.userflow import api
@@ -32,7 +33,9 @@ def send(server: EmulatorServer, rows: list[Any], make_call: Any, *, key: str = 
             patience=Patience(attempts=3, first_wait=0.01, longest_wait=0.05),
         )
         async with AsyncClient(config) as client:
-            return await send_plan(client, plan, lambda _outcome: None)
+            outcome = Outcome()
+            await send_plan(client, plan, outcome, lambda _outcome: None)
+            return outcome
 
     return asyncio.run(run())
 
@@ -110,3 +113,23 @@ async def _read_users(server: EmulatorServer) -> list[api.User]:
     config = ClientConfig(base_url=server.base_url, dialect=api.DIALECT, headers=api.headers("ak_test"))
     async with AsyncClient(config) as client:
         return [user async for page in client.pages(api.LIST_USERS, {"limit": 100}) for user in page.items]
+
+
+def test_a_row_of_several_calls_goes_in_order(engagement_emulator: EmulatorServer) -> None:
+    def make_call(row: dict[str, str]) -> RowCalls:
+        group = api.UPSERT_GROUP.call(json={"id": row["group"]})
+        user = api.UPSERT_USER.call(json={"id": row["id"], "groups": [{"id": row["group"]}]})
+        return RowCalls(row["id"], (group, user))
+
+    outcome = send(engagement_emulator, [{"id": f"u{n}", "group": "g"} for n in range(10)], make_call)
+    assert (outcome.sent, outcome.requests) == (10, 20)
+
+
+def test_an_answer_that_does_not_pass_its_check_is_a_refusal(engagement_emulator: EmulatorServer) -> None:
+    def make_call(row: dict[str, str]) -> RowCalls:
+        return RowCalls(row["id"], (api.UPSERT_USER.call(json=row),), lambda user: None if user.id != "u3" else f"{user.id} lost something")
+
+    outcome = send(engagement_emulator, [{"id": f"u{n}"} for n in range(5)], make_call)
+    assert outcome.sent == 4
+    assert [str(refusal) for refusal in outcome.refusals] == ["row 3 (u3): u3 lost something"]
+    assert outcome.in_doubt == 0

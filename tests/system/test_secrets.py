@@ -51,7 +51,7 @@ def secrets(run_id: str, marked: Marked, emulator: EmulatorServer) -> list[str]:
     """Everything that must not be seen: keys, what else the connections hold, and the secret that Userflow made."""
     made = [subscription["secret"] for subscription in emulator.userflow.objects.subscriptions.values()]
     assert len(made) == 1
-    return [marked.api_key, marked.wrong_key, marked.webhook_secret, marked.web_api_key, marked.ip_salt, *made]
+    return [marked.api_key, marked.wrong_key, marked.webhook_secret, marked.web_api_key, marked.ip_salt, marked.token, *made]
 
 
 @pytest.fixture
@@ -94,7 +94,10 @@ def test_logs_and_all_other_files_hold_no_secret(airflow: RunningAirflow, secret
 
 
 def test_of_the_ignored_lines_none_holds_a_secret_of_the_connection(airflow: RunningAirflow, marked: Marked) -> None:
-    assert find_in_files(airflow, [marked.api_key, marked.wrong_key, marked.webhook_secret, marked.web_api_key, marked.ip_salt]) == []
+    assert (
+        find_in_files(airflow, [marked.api_key, marked.wrong_key, marked.webhook_secret, marked.web_api_key, marked.ip_salt, marked.token])
+        == []
+    )
 
 
 def test_the_database_holds_no_secret(airflow: RunningAirflow, secrets: list[str]) -> None:

@@ -11,7 +11,7 @@ from airflow_provider.engagement.emulator.faults import NotJson, Redirect, Statu
 from airflow_provider.engagement.userflow import api
 from airflow_provider.engagement.userflow.conditions import attribute
 from airflow_provider.engagement.userflow.hooks import UserflowHook
-from airflow_provider.engagement.wire.errors import NotFound, Unauthorized
+from airflow_provider.engagement.wire.errors import Invalid, NotFound, Unauthorized
 from tests.userflow.account import Account
 
 
@@ -74,6 +74,23 @@ def test_bad_arguments_fail_before_anything_is_sent(account: Account, wrong: Any
     with pytest.raises(ValueError, match=r"\w"):
         wrong(account.hook)
     assert account.server.requests() == []
+
+
+@pytest.mark.parametrize("deleted", [["u2"], ["u2", "u1"]], ids=["the last of a page", "the last two"])
+def test_a_record_deleted_under_the_cursor_does_not_end_the_walk(account: Account, deleted: list[str]) -> None:
+    for n in range(7):
+        account.hook.upsert_user(f"u{n}")
+    users = account.hook.list_users(page_size=3)
+    assert [next(users).id for _ in range(3)] == ["u0", "u1", "u2"]
+    for user_id in deleted:
+        account.hook.delete_user(user_id)
+    assert [user.id for user in users] == ["u3", "u4", "u5", "u6"]
+
+
+def test_a_cursor_that_never_was_is_an_error(account: Account) -> None:
+    account.hook.upsert_user("u")
+    with pytest.raises(Invalid):
+        list(account.hook.list_users(starting_after="nobody"))
 
 
 def test_content_versions_sessions_and_definitions(account: Account) -> None:

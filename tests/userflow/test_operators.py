@@ -63,6 +63,8 @@ def test_group_event_membership_and_deletes(account: Account) -> None:
         ("DeleteGroup", {"group_id": ""}, "group_id is empty"),
         ("UpdateWebhookSubscription", {"webhook_subscription_id": "w"}, "at least one of"),
         ("CreateWebhookSubscription", {"url": "https://x", "topics": ["user"], "secret_variable": "hook_key"}, "word 'secret'"),
+        ("CreateWebhookSubscription", {"url": "https://", "topics": ["user"], "secret_variable": "hook_secret"}, "url"),
+        ("CreateWebhookSubscription", {"url": "https://a b", "topics": ["user"], "secret_variable": "hook_secret"}, "url"),
         ("CreateWebhookSubscription", {"url": "x", "topics": ["user"], "secret_variable": "hook_secret"}, "url"),
         ("CreateWebhookSubscription", {"url": "https://x", "topics": ["usr"], "secret_variable": "hook_secret"}, "usr"),
     ],

@@ -12,7 +12,7 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from airflow_provider.engagement.emulator.faults import Status
 from airflow_provider.engagement.usertour.transfers import UsertourToObjectStorageOperator
-from airflow_provider.engagement.wire.errors import ApiError, ServerFailed
+from airflow_provider.engagement.wire.errors import ServerFailed
 from tests.usertour.account import ANSWERS, Account
 
 DAY = {"start": "2026-03-01T00:00:00+00:00", "end": "2026-03-02T00:00:00+00:00"}
@@ -61,7 +61,7 @@ def test_equal_moments_and_order_of_id(account: Account, tmp_path: Path) -> None
 
 def test_what_v1_cannot_prove_fails_unless_accepted(v1: Account, tmp_path: Path) -> None:
     v1.begin("flow", *(f"u{number}" for number in range(130)), createdAt="2026-03-01T12:00:00.000Z")
-    with pytest.raises(ApiError, match="allow_incomplete=True"):
+    with pytest.raises(AirflowFailException, match=r"Incomplete: .*allow_incomplete=True"):
         run(path=f"{tmp_path}/out.jsonl", content_ids=["flow"], **DAY)
     assert not (tmp_path / "out.jsonl").exists()
     assert run(path=f"{tmp_path}/out.jsonl", content_ids=["flow"], allow_incomplete=True, **DAY)["sessions"] > 100

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from airflow_provider.engagement.wire.endpoint import Endpoint
-from airflow_provider.engagement.wire.errors import BadAnswer
+from airflow_provider.engagement.wire.errors import BadAnswer, Invalid, Rejected
+from airflow_provider.engagement.wire.message import Call
 from airflow_provider.engagement.wire.page import Page, drive, walk
 
 LIST: Endpoint[Page[int]] = Endpoint(
@@ -51,3 +53,38 @@ def test_empty_pages_in_between_do_not_end_it() -> None:
 def test_a_circle_is_noticed() -> None:
     with pytest.raises(BadAnswer, match="leads back to cursor '1'"):
         gather({None: Page([1], "1"), "1": Page([2], "2"), "2": Page([3], "1")})
+
+
+def test_an_endpoint_may_have_its_own_walk() -> None:
+    def backwards(endpoint: Endpoint[Page[int]], query: Mapping[str, Any], limit: int | None) -> Any:
+        page = yield endpoint.call(query)
+        yield Page(page.items[::-1], None)
+
+    own = replace(LIST, walk=backwards)
+    walked = walk(own, {})
+    assert isinstance(drive(walked), Call)
+    handed_out = drive(walked, Page([1, 2, 3], None))
+    assert isinstance(handed_out, Page)
+    assert handed_out.items == [3, 2, 1]
+    assert drive(walked) is None
+
+
+def test_a_final_no_reaches_the_walk_which_may_know_a_way_round() -> None:
+    def second_try(endpoint: Endpoint[Page[int]], query: Mapping[str, Any], limit: int | None) -> Any:
+        try:
+            yield endpoint.call(query)
+        except Rejected:
+            page = yield endpoint.call({"odd": True})
+            yield page
+
+    no = Invalid("no", request=LIST.call().request, status=400)
+    walked = walk(replace(LIST, walk=second_try), {})
+    drive(walked)
+    again = drive(walked, no)
+    assert isinstance(again, Call)
+    assert again.request.target == "/numbers?odd=true"
+    walked = walk(LIST, {})
+    drive(walked)
+    with pytest.raises(Invalid) as caught:
+        drive(walked, no)
+    assert caught.value is no

@@ -21,6 +21,8 @@ def iterate_rows(source: Rows | None) -> Iterator[Any]:
     """
     if source is None:
         raise TypeError("rows is None: the upstream task returned nothing; return a list of rows, empty if there are none")
+    if hasattr(source, "to_dict") and hasattr(source, "columns"):
+        raise TypeError("rows is a DataFrame, whose iteration gives column names; pass frame.to_dict('records')")
     if isinstance(source, str | bytes | Mapping) or not isinstance(source, Iterable):
         hint = " (a template renders to text: pass the upstream task's output instead)" if isinstance(source, str) else ""
         raise TypeError(f"rows must be a list or another iterable of dicts, got {type(source).__name__}{hint}")

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 
+from airflow_provider.engagement.bulk.outcome import Outcome
 from airflow_provider.engagement.bulk.plan import Plan, PlannedRow, Refusal
 from airflow_provider.engagement.wire.clients import AsyncClient
 from airflow_provider.engagement.wire.errors import ApiError, Rejected, Unauthorized
@@ -17,35 +16,7 @@ FAILURES_IN_A_ROW = 10
 """After so many rows in doubt without one success between them, the server is taken to be down."""
 
 
-@dataclass(slots=True)
-class Outcome:
-    """What became of a plan, so far.
-
-    Attributes:
-        sent: rows the server accepted.
-        refusals: rows the server refused for good, and rows in doubt.
-        stopped: why sending stopped before the end, or None; the rows behind it were not sent.
-        requests: requests sent, repeated ones included.
-        retried: requests that were repeats.
-        waited: seconds held back for the rate limit.
-        failures_in_a_row: rows in doubt since the last success.
-    """
-
-    sent: int = 0
-    refusals: list[Refusal] = field(default_factory=list)
-    stopped: ApiError | None = None
-    requests: int = 0
-    retried: int = 0
-    waited: float = 0.0
-    failures_in_a_row: int = 0
-
-    @property
-    def in_doubt(self) -> int:
-        """How many rows may or may not have been processed."""
-        return sum(refusal.in_doubt for refusal in self.refusals)
-
-
-async def send_plan(client: AsyncClient, plan: Plan, on_progress: Callable[[Outcome], None]) -> Outcome:
+async def send_plan(client: AsyncClient, plan: Plan, outcome: Outcome, on_progress: Callable[[Outcome], None]) -> None:
     """Send every planned row once, rows of one key in order.
 
     A row the server refuses for good, or a row in doubt, does not stop the others. A refused key, a failure that outlasted its
@@ -54,17 +25,20 @@ async def send_plan(client: AsyncClient, plan: Plan, on_progress: Callable[[Outc
     Args:
         client: the account; it is closed by the caller.
         plan: what to send.
+        outcome: what became of it; kept up to date, so that it tells how far sending came when it is interrupted.
         on_progress: called every few seconds, and not in between.
     """
-    outcome = Outcome()
     lanes = iter(plan.lanes)
-    reporter = asyncio.create_task(_report(client, outcome, on_progress))
-    try:
+    ended = asyncio.Event()
+
+    async def work() -> None:
         await together(_work(client, lanes, outcome) for _ in range(min(client.config.concurrency, len(plan.lanes))))
+        ended.set()
+
+    try:
+        await together([work(), _report(client, outcome, on_progress, ended)])
     finally:
-        reporter.cancel()
         _account(client, outcome)
-    return outcome
 
 
 async def _work(client: AsyncClient, lanes: Iterator[list[PlannedRow]], outcome: Outcome) -> None:
@@ -95,13 +69,14 @@ async def _send(client: AsyncClient, row: PlannedRow, outcome: Outcome) -> None:
             outcome.refusals.append(Refusal(row.position, row.key, wrong))
 
 
-async def _report(client: AsyncClient, outcome: Outcome, on_progress: Callable[[Outcome], None]) -> None:
-    due = time.monotonic()
-    while True:
-        due += PROGRESS_SECONDS
-        await asyncio.sleep(max(0.0, due - time.monotonic()))
-        _account(client, outcome)
-        on_progress(outcome)
+async def _report(client: AsyncClient, outcome: Outcome, on_progress: Callable[[Outcome], None], ended: asyncio.Event) -> None:
+    while not ended.is_set():
+        try:
+            async with asyncio.timeout(PROGRESS_SECONDS):
+                await ended.wait()
+        except TimeoutError:
+            _account(client, outcome)
+            on_progress(outcome)
 
 
 def _account(client: AsyncClient, outcome: Outcome) -> None:

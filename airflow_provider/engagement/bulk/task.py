@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk.exceptions import AirflowFailException
 
 from airflow_provider.engagement.base import EngagementHook, never_twice
+from airflow_provider.engagement.bulk.outcome import Outcome
 from airflow_provider.engagement.bulk.plan import MakeCall, Plan, Refusal, make_plan
 from airflow_provider.engagement.bulk.rows import Rows, iterate_rows
 
 if TYPE_CHECKING:
-    from airflow_provider.engagement.bulk.send import Outcome
     from airflow_provider.engagement.wire.clients import AsyncClient
 
 log = logging.getLogger(__name__)
@@ -46,38 +46,51 @@ def run_rows(hook: EngagementHook, rows: Rows | None, make_call: MakeCall, *, wh
         raise AirflowFailException(_refused(plan.refused, f"{len(plan.refused)} of {plan.read} {what} are unusable; nothing was sent"))
     log.info("Planned %d %s for connection %s", plan.planned, what, hook.conn_id)
     repeatable = all(row.repeatable for lane in plan.lanes for row in lane)
-    with nullcontext() if repeatable else never_twice(what):
-        outcome = asyncio.run(_send(hook.get_async_client(), plan, what))
-    unsent = plan.planned - outcome.sent - len(outcome.refusals)
-    counts = {
+    outcome = Outcome()
+    try:
+        with nullcontext() if repeatable else never_twice(what):
+            asyncio.run(_send(hook.get_async_client(), plan, outcome, what))
+    finally:
+        counts = _counts(plan, outcome)
+        log.info("Outcome: %s", counts)
+    if outcome.refusals:
+        log.warning("%s", _refused(outcome.refusals, f"{len(outcome.refusals)} {what} were refused or are in doubt"))
+    _end(plan, outcome, what, repeatable=repeatable)
+    return counts
+
+
+def _counts(plan: Plan, outcome: Outcome) -> dict[str, Any]:
+    return {
         "read": plan.read,
         "planned": plan.planned,
         "sent": outcome.sent,
         "rejected": len(outcome.refusals) - outcome.in_doubt,
         "in_doubt": outcome.in_doubt,
-        "unsent": unsent,
+        "unsent": plan.planned - outcome.sent - len(outcome.refusals),
         "retried": outcome.retried,
         "requests": outcome.requests,
         "waited_seconds": round(outcome.waited, 3),
     }
-    log.info("Outcome: %s", counts)
+
+
+def _end(plan: Plan, outcome: Outcome, what: str, *, repeatable: bool) -> None:
+    """End the task the way its outcome deserves."""
     if outcome.stopped is not None:
         if repeatable or (not outcome.sent and not outcome.in_doubt):
             raise outcome.stopped
+        unsent = plan.planned - outcome.sent - len(outcome.refusals)
         head = (
             f"sending stopped after {outcome.sent} of {plan.planned} {what}: {outcome.stopped}. "
             f"A retry would send those again, so the task is not retried; {unsent} were not sent"
         )
         raise AirflowFailException(_refused(outcome.refusals, head)) from outcome.stopped
     if outcome.refusals:
-        head = (
-            f"{counts['rejected']} of {plan.planned} {what} were refused, {counts['in_doubt']} are in doubt, {outcome.sent} were accepted"
-        )
+        refused = len(outcome.refusals) - outcome.in_doubt
+        head = f"{refused} of {plan.planned} {what} were refused, {outcome.in_doubt} are in doubt, {outcome.sent} were accepted"
         raise AirflowFailException(_refused(outcome.refusals, head))
-    return counts
 
 
-async def _send(client: AsyncClient, plan: Plan, what: str) -> Outcome:
+async def _send(client: AsyncClient, plan: Plan, outcome: Outcome, what: str) -> None:
     from airflow_provider.engagement.bulk.send import send_plan
 
     def progress(outcome: Outcome) -> None:
@@ -86,7 +99,7 @@ async def _send(client: AsyncClient, plan: Plan, what: str) -> Outcome:
         log.info("%d of %d %s done; limit in force %.0f requests a minute", done, plan.planned, what, rate)
 
     async with client:
-        return await send_plan(client, plan, progress)
+        await send_plan(client, plan, outcome, progress)
 
 
 def _refused(refusals: list[Refusal], head: str) -> str:

@@ -53,6 +53,14 @@ def put(source: Path, destination: str, storage_conn_id: str | None) -> None:
     target: Any = ObjectStoragePath(destination, conn_id=storage_conn_id)
     if target.protocol not in _WITHOUT_FOLDERS:
         target.parent.mkdir(parents=True, exist_ok=True)
+    if target.protocol == "file":  # whole or not at all: object storages commit on close, a file system shows every byte
+        part = Path(f"{target.path}.part")
+        try:
+            shutil.copyfile(source, part)
+            part.replace(target.path)
+        finally:
+            part.unlink(missing_ok=True)
+        return
     with source.open("rb") as data, target.open("wb") as out:
         shutil.copyfileobj(data, out, 1024 * 1024)
 

@@ -23,6 +23,9 @@ DOCS = "https://userflow.com/docs/api"
 CONTENT_TYPES = ("checklist", "flow", "launcher")
 SCOPES = ("event", "group", "group_membership", "user")
 
+_EARLIER = 10
+"""How many records of a page are kept as cursors for when the last one is deleted before the next page is asked for."""
+
 R = TypeVar("R", bound=Record)
 
 
@@ -260,11 +263,14 @@ def _page(read: Callable[[Any], R]) -> Callable[[Any], Page[R]]:
         items = [read(item) for item in raw["data"]]
         if not raw["has_more"]:
             return Page(items, None)
-        # `next_page_url` is trusted for its cursor only; the last item's id is the documented other way.
+        ids = [str(item.raw["id"]) for item in items]
+        if ids:
+            return Page(items, ids[-1], tuple(ids[-_EARLIER:-1]))
+        # Nothing of `next_page_url` is trusted but its cursor.
         cursor = parse_qs(urlsplit(raw.get("next_page_url") or "").query).get("starting_after")
-        if not cursor and not items:
+        if not cursor:
             raise ValueError("has_more without items or a cursor")
-        return Page(items, cursor[0] if cursor else items[-1].raw["id"])
+        return Page(items, cursor[0])
 
     return read_page
 

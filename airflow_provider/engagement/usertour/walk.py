@@ -31,8 +31,8 @@ _MAX_LOST: Final = 100
 Steps = Generator[Any, Any, None]
 
 
-class Incomplete(ApiError):
-    """A list was read to its end, but the server cannot prove that every row came.
+class Incomplete(Rejected):
+    """A list was read to its end, but the server cannot prove that every row came; the same list would say so again.
 
     Attributes:
         ties: the values of the order shared by more rows than a page holds.

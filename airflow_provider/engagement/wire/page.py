@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, cast
 
 from airflow_provider.engagement.wire.endpoint import Endpoint
-from airflow_provider.engagement.wire.errors import BadAnswer, Rejected
+from airflow_provider.engagement.wire.errors import BadAnswer, Invalid, Rejected
 from airflow_provider.engagement.wire.message import Call, Query, T
 
 
@@ -18,10 +18,12 @@ class Page(Generic[T]):
     Attributes:
         items: the records of this page, in the server's order.
         cursor: where the next page begins, or None after the last page.
+        earlier: cursors that stand before it on this page, the nearest last; for when the record under `cursor` is deleted meanwhile.
     """
 
     items: list[T]
     cursor: str | None
+    earlier: tuple[str, ...] = ()
 
 
 Step = Call[Page[T]] | Page[T]
@@ -48,12 +50,21 @@ def walk(endpoint: Endpoint[Page[T]], query: Query, limit: int | None = None) ->
         return
     seen: set[str] = set()
     count = 0
+    earlier: list[str] = []
     next_query: Query | None = query
     while next_query is not None:
         call = endpoint.call(next_query)
-        page = cast("Page[T]", (yield call))
+        try:
+            page = cast("Page[T]", (yield call))
+        except Invalid:
+            # The record under the cursor was deleted: what comes after the one before it is the same rest of the list.
+            if not earlier or endpoint.next_query is None:
+                raise
+            next_query = endpoint.next_query(Page([], earlier.pop()), next_query)
+            continue
         yield page
         count += len(page.items)
+        earlier = list(page.earlier)
         if page.cursor is None or endpoint.next_query is None or (limit is not None and count >= limit):
             return
         if page.cursor in seen:

@@ -16,6 +16,7 @@ from enum import Enum
 from functools import lru_cache
 from math import isfinite
 from typing import Any, Final
+from urllib.parse import urlsplit
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -154,9 +155,10 @@ def check_url(url: Any) -> str:
     Raises:
         ValueError: not an http(s) address.
     """
-    if not isinstance(url, str) or not url.startswith(("https://", "http://")):
+    parts = urlsplit(url) if isinstance(url, str) and url.isprintable() and " " not in url else None
+    if parts is None or parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError(f"url must be an http(s) address, got {shorten(url)}")
-    return url
+    return str(url)
 
 
 @lru_cache(maxsize=64)
