@@ -1,4 +1,4 @@
-"""The whole provider at work in two minutes: a real Airflow, a warehouse, and the Userflow emulator. Run by `make demo`.
+"""The whole provider at work in two minutes: a real Airflow, a warehouse, and the emulated vendors. Run by `make demo`.
 
 It needs no account and no network. With `--keep` Airflow's UI stays up until Ctrl-C.
 """
@@ -9,12 +9,16 @@ import argparse
 import signal
 import sys
 import time
+import traceback
+from collections.abc import Sequence
+from functools import partial
 from types import FrameType
 
 from airflow_provider.engagement.emulator.server import EmulatorServer
 from tests.system.airflow_instance import AirflowFailed, RunningAirflow
-from tests.system.connections import userflow_connection
-from tests.system.onboarding import DAG_ID, Onboarding
+from tests.system.connections import mirats_connection, userflow_connection, usertour_connection
+from tests.system.examples import run_mirats_survey_completes, run_usertour_companies
+from tests.system.onboarding import DAG_ID, Onboarding, Row
 from tests.system.processes import CHECKOUT
 from tests.system.warehouse import make_warehouse
 
@@ -57,21 +61,28 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 def _demo(keep: bool) -> int:
     airflow = RunningAirflow("demo", dag_folders={"examples": CHECKOUT / "example_dags"}, say=say)
     say(f"starting Airflow; its home is {airflow.home.relative_to(CHECKOUT)}")
-    with EmulatorServer(keys=[API_KEY]) as emulator, airflow:
-        say(f"Userflow emulator is up at {emulator.base_url}/_emulator")
+    with EmulatorServer() as emulator, airflow:
+        say(f"the emulator of Userflow, Usertour and Mirats Quanto is up at {emulator.base_url}/_emulator")
         right = _set_up_connection(airflow, emulator)
         onboarding = Onboarding(airflow, emulator, make_warehouse(), walk_seconds=10)
         onboarding.prepare()
         say("warehouse is filled: " + ", ".join(f"{count} {table}" for table, count in onboarding.warehouse.counts().items()))
         right = _run(onboarding) and right
+        right = _run_short_legs(airflow, emulator) and right
         if keep:
             _keep(airflow, onboarding)
     return 0 if right else 1
 
 
 def _set_up_connection(airflow: RunningAirflow, emulator: EmulatorServer) -> bool:
-    connection = userflow_connection("userflow_default", emulator.base_url, API_KEY, {"requests_per_minute": 60_000})
-    airflow.client.put_connection(connection)
+    url = emulator.base_url
+    connection = userflow_connection("userflow_default", url, API_KEY, {"requests_per_minute": 60_000})
+    for each in (
+        connection,
+        usertour_connection("usertour_v2", url, "utp_test", {"project_id": "p_test", "environment_id": "e_test"}),
+        mirats_connection("mirats_quanto_default", url, "secret_test", {"web_api_key": "web_test", "ip_salt_secret": "salt for the demo"}),
+    ):
+        airflow.client.put_connection(each)
     works, message = airflow.client.test_connection(connection)
     say(f"connection test: {message}")
     refused, complaint = airflow.client.test_connection(connection | {"password": "ak_wrong"})
@@ -97,7 +108,7 @@ def _run(onboarding: Onboarding) -> bool:
     if state != "success":
         print(onboarding.airflow.tails())
         return False
-    _print_table(onboarding, run_id)
+    _print_rows(list(onboarding.table(run_id)), ("warehouse", "Userflow", "exported"))
     mismatches = onboarding.mismatches(run_id)
     for mismatch in mismatches[:SHOWN_MISMATCHES]:
         print(f"  WRONG: {mismatch}")
@@ -105,15 +116,36 @@ def _run(onboarding: Onboarding) -> bool:
     return not mismatches
 
 
+def _run_short_legs(airflow: RunningAirflow, emulator: EmulatorServer) -> bool:
+    """Run one short example for each of the other vendors; they check themselves."""
+
+    def on_change(task_id: str, map_index: int, state: str | None) -> None:
+        if state in SHOWN_STATES:
+            say(f"  {task_id:18} {state}")
+
+    rows: list[Row] = []
+    right = True
+    usertour = partial(run_usertour_companies, versions=("v2",))
+    for name, leg in (("usertour_companies", usertour), ("mirats_survey_completes", run_mirats_survey_completes)):
+        say(f"DAG {name} started")
+        try:
+            rows += leg(airflow, emulator, on_change)
+        except AssertionError as error:
+            print(f"  WRONG: {error or traceback.format_exc()}")
+            right = False
+    _print_rows(rows, ("file", "vendor", "exported"))
+    return right and all(row.right for row in rows)
+
+
 def _brief(counts: dict[str, object]) -> str:
     return ", ".join(f"{name} {counts[name]}" for name in COUNTS if counts.get(name))
 
 
-def _print_table(onboarding: Onboarding, run_id: str) -> None:
-    print(f"\n  {'':20} {'warehouse':>10} {'Userflow':>10} {'exported':>10}")
-    for row in onboarding.table(run_id):
+def _print_rows(rows: Sequence[Row], columns: tuple[str, str, str]) -> None:
+    print(f"\n  {'':24}" + "".join(f" {column:>10}" for column in columns))
+    for row in rows:
         numbers = " ".join(f"{'' if number is None else number:>10}" for number in (row.warehouse, row.userflow, row.exported))
-        print(f"  {row.name:20} {numbers}  {'' if row.right else 'DIFFERENT'}".rstrip())
+        print(f"  {row.name:24} {numbers}  {'' if row.right else 'DIFFERENT'}".rstrip())
     print()
 
 
