@@ -10,7 +10,7 @@ import pytest
 
 from tests.system.airflow_client import AirflowClient, ApiFailed
 from tests.system.airflow_instance import RunningAirflow, free_port
-from tests.system.connections import userflow_connection
+from tests.system.connections import mirats_connection, userflow_connection, usertour_connection
 
 if TYPE_CHECKING:
     from airflow_provider.engagement.emulator.server import EmulatorServer
@@ -70,6 +70,48 @@ def test_a_wrong_key_is_named_as_such(client: AirflowClient, emulator: EmulatorS
     assert not works
     assert message.startswith("Wrong key")
     assert marked.wrong_key not in message
+
+
+VENDORS = ("usertour_v1", "usertour_v2", "mirats_quanto_default")
+
+
+def vendor_connection(name: str, emulator: EmulatorServer, marked: Marked) -> dict[str, Any]:
+    """Make the connection to another vendor that the tests' DAGs use."""
+    if name == "mirats_quanto_default":
+        extra = {"web_api_key": marked.web_api_key, "ip_salt_secret": marked.ip_salt}
+        return mirats_connection(name, emulator.base_url, marked.api_key, extra)
+    place = {"project_id": "p_test", "environment_id": "e_test"} if name == "usertour_v2" else {}
+    return usertour_connection(name, emulator.base_url, marked.token if place else marked.api_key, place)
+
+
+@pytest.mark.parametrize("name", VENDORS)
+def test_a_right_connection_to_each_other_vendor(client: AirflowClient, emulator: EmulatorServer, marked: Marked, name: str) -> None:
+    works, message = client.test_connection(vendor_connection(name, emulator, marked))
+    assert works, message
+
+
+@pytest.mark.parametrize("name", VENDORS)
+def test_a_wrong_key_of_each_other_vendor(client: AirflowClient, emulator: EmulatorServer, marked: Marked, name: str) -> None:
+    connection = vendor_connection(name, emulator, marked)
+    wrong = "utp_" + marked.wrong_key if name == "usertour_v2" else marked.wrong_key
+    works, message = client.test_connection(connection | {"password": wrong})
+    assert not works
+    assert message.startswith("Wrong key"), message
+    assert wrong not in message
+
+
+@pytest.mark.parametrize(
+    ("name", "secret_fields"),
+    [("usertour_v2", {"webhook_secret"}), ("mirats_quanto_default", {"web_api_key", "ip_salt_secret"})],
+)
+def test_the_forms_and_answers_of_each_other_vendor(client: AirflowClient, marked: Marked, name: str, secret_fields: set[str]) -> None:
+    kind = name.removesuffix("_v2").removesuffix("_default")
+    (form,) = (one for one in client.call("GET", "/ui/connections/hook_meta") if one["connection_type"] == kind)
+    extra = form["extra_fields"]
+    assert {field for field, told in extra.items() if told["schema"].get("format") == "password"} - {"proxies"} == secret_fields
+    shown = client.text(f"/api/v2/connections/{name}")
+    for secret in (marked.api_key, marked.token, marked.web_api_key, marked.ip_salt):
+        assert secret not in shown
 
 
 def test_a_host_that_is_not_userflow(client: AirflowClient, airflow: RunningAirflow, marked: Marked) -> None:
