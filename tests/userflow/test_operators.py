@@ -107,6 +107,20 @@ def test_many_rows_return_counts_and_never_rows(account: Account) -> None:
     assert run("UpsertUsers", rows=[])["requests"] == 0
 
 
+def test_rendered_rows_are_sent_but_not_shown(account: Account) -> None:
+    """Airflow keeps the rendered value of each templated field and shows it on the task's page."""
+    operator = operators.UserflowUpsertUsersOperator(task_id="task", rows=[{"id": "u", "attributes": {"email": "ann@example.com"}}])
+    operator.render_template_fields({})
+    assert "ann@example.com" not in repr(operator.rows)
+    assert "1 rows, not shown" in str(operator.rows)
+    assert operator.execute({})["sent"] == 1
+    assert account.hook.get_user("u").attributes == {"email": "ann@example.com"}
+    nothing = operators.UserflowUpsertUsersOperator(task_id="task", rows="{{ nothing }}")
+    nothing.render_template_fields({})
+    with pytest.raises(AirflowFailException, match="a template renders to text"):
+        nothing.execute({})
+
+
 def test_unusable_rows_are_listed_and_nothing_is_sent(account: Account) -> None:
     rows = [{"id": "ok"}, *({"id": f"bad{n}", "attributes": {"é": 1}} for n in range(12))]
     with pytest.raises(AirflowFailException) as caught:

@@ -56,6 +56,15 @@ class RowsOperator(BaseOperator):
     def make_call(self) -> MakeCall:
         """Say what a row becomes."""
 
+    def _do_render_template_fields(self, parent: Any, *arguments: Any, **named: Any) -> None:
+        # The step of rendering that mapped tasks go through, too. Airflow keeps and shows what a templated field was rendered to;
+        # rows may be personal data, and are many.
+        super()._do_render_template_fields(parent, *arguments, **named)
+        if parent is self:
+            from airflow_provider.engagement.bulk.rows import UnshownRows
+
+            self.rows = UnshownRows(self.rows)
+
     def execute(self, context: Context) -> dict[str, Any]:
         """Plan and send the rows."""
         from airflow_provider.engagement.bulk.task import run_rows

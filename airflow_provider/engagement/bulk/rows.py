@@ -10,6 +10,24 @@ Rows = Iterable[Row | Iterable[Row]]
 """An iterable of rows, or of lists of rows (what mapped upstream tasks return)."""
 
 
+class UnshownRows:
+    """Rows that do not show themselves: Airflow keeps what a templated field was rendered to, and shows it in its UI.
+
+    Args:
+        rows: the rows.
+    """
+
+    def __init__(self, rows: Any) -> None:
+        self._rows = rows
+
+    def __iter__(self) -> Iterator[Any]:
+        return iterate_rows(self._rows)
+
+    def __repr__(self) -> str:
+        count = f"{len(self._rows)} rows" if isinstance(self._rows, list | tuple) else "rows"
+        return f"<{count}, not shown because they may be personal data>"
+
+
 def iterate_rows(source: Rows | None) -> Iterator[Any]:
     """Yield the rows of a source one by one, whatever form it has.
 
