@@ -117,3 +117,9 @@ def test_a_pasted_secret_loses_its_blanks_and_stays_out_of_repr() -> None:
     assert pasted.secret("API key") == "ak_1"
     assert "ak_1" not in repr(pasted)
     assert "whsec_1" not in repr(pasted)
+
+
+@pytest.mark.parametrize(("name", "value", "most"), [("concurrency", 1e12, 256), ("timeout", "1e9", 600)])
+def test_the_limits_of_the_form_hold_for_every_connection(name: str, value: object, most: int) -> None:
+    with pytest.raises(ValueError, match=f"connection 'acme': {name} must be at most {most}"):
+        fields(extras={name: value}).traffic()

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+import asyncio
+import threading
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
+from concurrent.futures import Future, wait
+from contextlib import contextmanager, suppress
+from contextvars import copy_context
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk import BaseHook
@@ -208,7 +212,7 @@ def store_secret(key: str, secret: str, description: str, undo: Callable[[], Any
 
     try:
         Variable.set(key, secret, description=description)
-    except Exception as unstored:
+    except (Exception, AirflowTaskTimeout) as unstored:  # the timeout is no Exception, and a retry would make another one
         if undo is None:
             unstored.add_note(f"the secret of {description} could not be stored. {remedy}")
             raise
@@ -220,6 +224,47 @@ def store_secret(key: str, secret: str, description: str, undo: Callable[[], Any
             ) from error
         unstored.add_note(f"the secret of {description} could not be stored, so it was undone")
         raise
+
+
+def run_beside(work: Coroutine[Any, Any, None]) -> None:
+    """Run a coroutine in an event loop beside the main thread, which only waits for it.
+
+    `execution_timeout` is an exception that a signal raises wherever the main thread stands. In an event loop that may be a
+    callback or the loop itself: it would be logged and forgotten, or leave the loop waiting for ever.
+
+    Raises:
+        BaseException: what the coroutine raised; or what struck the main thread, after the coroutine was cancelled and has ended.
+    """
+    begun: Future[tuple[asyncio.AbstractEventLoop, asyncio.Future[None]]] = Future()
+    ended: Future[None] = Future()
+
+    async def main() -> None:
+        if not begun.set_running_or_notify_cancel():
+            return
+        task = asyncio.ensure_future(work)
+        begun.set_result((asyncio.get_running_loop(), task))
+        await task
+
+    def run() -> None:
+        try:
+            asyncio.run(main())
+        except BaseException as error:  # noqa: BLE001 - it is raised where the result is waited for
+            ended.set_exception(error)
+        else:
+            ended.set_result(None)
+
+    thread = threading.Thread(target=copy_context().run, args=(run,), name="engagement-loop", daemon=True)
+    try:
+        thread.start()
+        ended.result()
+    finally:
+        if begun.cancel():  # struck before the loop ran
+            work.close()
+        elif not ended.done():
+            loop, task = begun.result()
+            with suppress(RuntimeError):  # the loop has just been closed
+                loop.call_soon_threadsafe(task.cancel)
+            wait([ended])
 
 
 @contextmanager

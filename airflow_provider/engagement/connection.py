@@ -110,11 +110,11 @@ class ConnectionFields:
             raise self.wrong(name, "must be text")
         return value.strip()
 
-    def number(self, name: str, least: float) -> float | None:
+    def number(self, name: str, least: float, most: float = math.inf) -> float | None:
         """Give a number extra; None where it is absent or empty.
 
         Raises:
-            ValueError: not a finite number of at least `least`.
+            ValueError: not a finite number from `least` to `most`.
         """
         value = self.extras.get(name)
         if value is None or value == "":
@@ -125,6 +125,8 @@ class ConnectionFields:
             number = math.nan
         if not math.isfinite(number) or number < least:
             raise self.wrong(name, f"must be a number of at least {least:g}")
+        if number > most:
+            raise self.wrong(name, f"must be at most {most:g}")
         return number
 
     def boolean(self, name: str, *, default: bool) -> bool:
@@ -174,8 +176,8 @@ class ConnectionFields:
         """
         return {
             "requests_per_minute": self.number("requests_per_minute", least=1),
-            "timeout": self.number("timeout", least=1) or 30.0,
-            "concurrency": int(self.number("concurrency", least=1) or 16),
+            "timeout": self.number("timeout", least=1, most=600) or 30.0,
+            "concurrency": int(self.number("concurrency", least=1, most=256) or 16),
             "verify": self.verify(),
             "proxies": self.proxies(),
         }

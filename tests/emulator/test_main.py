@@ -61,3 +61,20 @@ def test_a_taken_port_is_explained(engagement_emulator: EmulatorServer) -> None:
     done = subprocess.run((*COMMAND, "--port", port), capture_output=True, text=True, timeout=30, check=False)
     assert done.returncode == 1
     assert "in use" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (("--db", "no-such-folder/state.db"), 1, "cannot start: no-such-folder/state.db cannot be used"),
+        (("--db", "text.db"), 1, "cannot start: text.db cannot be used"),
+        (("--port", "99999"), 2, "--port must be from 0 to 65535, got 99999"),
+    ],
+)
+def test_a_wrong_argument_is_explained(tmp_path: Path, arguments: tuple[str, ...], code: int, said: str) -> None:
+    (tmp_path / "text.db").write_text("this is no database, it is a letter to a friend\n" * 40)
+    command = (*COMMAND, "--port", "0", *arguments)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (code, "")
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr

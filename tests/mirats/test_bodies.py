@@ -11,6 +11,7 @@ import pytest
 from airflow_provider.engagement.mirats.api import LIST_SURVEYS, LIST_USER_SESSIONS
 from airflow_provider.engagement.mirats.bodies import (
     STATUSES,
+    day,
     days_around,
     first_moment,
     session_type_number,
@@ -148,3 +149,11 @@ def test_the_days_around_a_window_hold_all_of_it_wherever_the_server_is() -> Non
 
 def test_the_first_moment_of_a_day_is_utc() -> None:
     assert first_moment("start", date(2025, 11, 24)) == first_moment("start", "2025-11-24") == datetime(2025, 11, 24, tzinfo=UTC)
+
+
+def test_the_ends_of_the_calendar_are_no_accident() -> None:
+    """People write 9999 for "no end"."""
+    start, end = (first_moment("x", text) for text in ("0001-01-01", "9999-12-31T23:59:59-05:00"))
+    assert days_around(start, end) == {"start_date": date.min, "end_date": date.max}
+    assert day("x", "9999-12-31T23:59:59-05:00") == date.max
+    assert day("x", "0001-01-01T00:00:00+14:00") == date.min

@@ -82,7 +82,7 @@ def test_the_servers_time_zone_does_not_matter(project: Project, hours: float) -
 def test_contradictions_fail_at_once_before_anything_is_sent(project: Project, deferrable: bool) -> None:
     with pytest.raises(AirflowFailException, match="MiratsQuantoUserSessionSensor: give either rid or survey_number"):
         make(deferrable=deferrable).execute({})
-    with pytest.raises(AirflowFailException, match="min_sessions must be a number"):
+    with pytest.raises(AirflowFailException, match="min_sessions must be a whole number"):
         make(survey_number=SURVEY, min_sessions="many", deferrable=deferrable).execute({})
     assert project.server.requests() == []
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from airflow.sdk.exceptions import AirflowFailException
 
-from airflow_provider.engagement.emulator.faults import Status
+from airflow_provider.engagement.emulator.faults import NotJson, Status
 from airflow_provider.engagement.mirats.privacy import hash_ip
 from airflow_provider.engagement.mirats.transfers import MiratsQuantoToObjectStorageOperator
 from airflow_provider.engagement.wire.errors import ServerFailed
@@ -141,3 +141,16 @@ def test_a_failure_writes_nothing(project: Project, tmp_path: Path) -> None:
     with pytest.raises(ServerFailed):
         run(INTERVAL, path=f"{tmp_path}/out")
     assert list(tmp_path.rglob("*")) == []
+
+
+def test_sessions_in_no_window_are_told(project: Project, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    project.session("fine", DAY + timedelta(hours=1))
+    with project.server.emulation.store.lock:
+        for rid in ("a", "b"):
+            project.session(rid, DAY + timedelta(hours=1))
+    page = project.hook.request("post", "/user-sessions", json={"startDate": "2026-03-09", "endDate": "2026-03-11"})
+    for session, began in zip(page["data"], ("2026-99-01T00:00:00Z", None), strict=False):
+        session["startTime"] = began
+    project.server.faults.add(NotJson(body=json.dumps(page)))
+    assert run(INTERVAL, path=f"{tmp_path}/out.jsonl")["sessions"] == 1
+    assert "2 sessions came without a startTime that can be read" in caplog.text

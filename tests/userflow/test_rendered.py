@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
+from pathlib import Path
 from typing import Any
 
 import pytest
 from airflow.sdk.exceptions import AirflowFailException, AirflowTaskTimeout
 from airflow.sdk.execution_time.timeout import TimeoutPosix
 
+from airflow_provider.engagement.base import run_beside
 from airflow_provider.engagement.emulator.faults import Latency, Status
 from airflow_provider.engagement.userflow import operators
 from airflow_provider.engagement.userflow.attributes import add
@@ -177,6 +181,55 @@ def test_what_may_go_twice_is_retried_after_execution_timeout(account: Account, 
     account.server.faults.add(Latency(seconds=5))
     with pytest.raises(AirflowTaskTimeout), execution_timeout():
         run(name, **arguments)
+
+
+def test_what_was_under_way_at_execution_timeout_is_counted_as_in_doubt(account: Account, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    account.server.faults.add(Latency(seconds=5, after=True))
+    with pytest.raises(AirflowFailException, match="execution_timeout passed"), execution_timeout():
+        run("TrackEvents", rows=[{"name": "x", "user_id": "u"} for _ in range(3)])
+    assert "'sent': 0, 'rejected': 0, 'in_doubt': 3, 'unsent': 0" in caplog.text
+
+
+def test_what_is_repeatable_is_never_in_doubt_after_execution_timeout(account: Account, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    account.server.faults.add(Latency(seconds=5))
+    with pytest.raises(AirflowTaskTimeout), execution_timeout():
+        run("UpsertUsers", rows=[{"id": f"u{n}"} for n in range(3)])
+    assert "'sent': 0, 'rejected': 0, 'in_doubt': 0, 'unsent': 3" in caplog.text
+
+
+def test_execution_timeout_strikes_where_it_would_be_lost_in_an_event_loop() -> None:
+    ended = []
+
+    async def work() -> None:
+        # In a loop of the main thread the exception would be raised inside this callback, logged there, and forgotten.
+        asyncio.get_running_loop().call_soon(os.kill, os.getpid(), signal.SIGALRM)
+        try:
+            await asyncio.sleep(5)
+        finally:
+            await asyncio.sleep(0.01)
+            ended.append("cleaned up")
+
+    with pytest.raises(AirflowTaskTimeout), TimeoutPosix(60):  # type: ignore[no-untyped-call]
+        run_beside(work())
+    assert ended == ["cleaned up"]
+
+
+def test_an_error_in_the_loop_is_raised_as_it_is() -> None:
+    async def work() -> None:
+        raise LookupError("as it is")
+
+    with pytest.raises(LookupError, match="as it is"):
+        run_beside(work())
+
+
+def test_an_export_ends_at_execution_timeout_and_leaves_no_file(account: Account, tmp_path: Path) -> None:
+    account.server.faults.add(Latency(seconds=5))
+    operator = UserflowToObjectStorageOperator(task_id="task", path=str(tmp_path), **WINDOW)
+    with pytest.raises(AirflowTaskTimeout), execution_timeout():
+        operator.execute({})
+    assert list(tmp_path.iterdir()) == []
 
 
 # --- connections and secrets -----------------------------------------------------------------------------------------

@@ -132,6 +132,12 @@ def test_soft_fail_skips(event: Any) -> None:
         make(content_id="flow", soft_fail=True).execute_complete({}, event)
 
 
+@pytest.mark.parametrize("wrong", [2.7, True, "2.5", "many", float("nan"), float("inf")])
+def test_a_count_that_is_no_whole_number_is_refused(wrong: Any) -> None:
+    with pytest.raises(AirflowFailException, match="min_completed must be a whole number"):
+        make(content_id="c", min_completed=wrong).condition()
+
+
 def test_rendered_text_is_taken_as_numbers() -> None:
     condition = make(content_id="c", min_completed="3", min_completion_rate="0.5", user_ids=None, group_id="", since="").condition()
     assert (condition.min_completed, condition.min_completion_rate, condition.group_id, condition.since) == (3, 0.5, None, None)

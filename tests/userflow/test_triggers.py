@@ -91,6 +91,26 @@ def test_the_deadline_is_an_outcome(account: Account) -> None:
     assert payload == {"status": "timeout"}
 
 
+@pytest.mark.parametrize("gone_by", [-0.2, 60.0], ids=["before the deadline", "after the deadline"])
+def test_a_poll_held_up_by_a_rate_limit_does_not_outlast_the_deadline(account: Account, gone_by: float) -> None:
+    class HastyTrigger(PromptTrigger):
+        last_poll = 0.2
+
+    account.server.faults.add(Status(status=429, retry_after="seconds", seconds=20))
+    trigger = HastyTrigger(
+        userflow_conn_id="userflow_default", condition={"content_id": "flow"}, poke_interval=0.05, deadline=time.time() - gone_by
+    )
+    began = time.monotonic()
+    assert asyncio.run(first_event(trigger)) == {"status": "timeout"}
+    assert time.monotonic() - began < 15
+    assert len(account.server.requests("GET")) == 1
+
+
+def test_a_poll_that_begins_after_the_deadline_may_still_find_it_done(account: Account) -> None:
+    account.complete("flow", "ann")
+    assert asyncio.run(first_event(make({"content_id": "flow"}, deadline=time.time() - 60)))["status"] == "done"
+
+
 def test_a_final_no_is_an_outcome(account: Account) -> None:
     payload = asyncio.run(first_event(make({"session_id": "nobody"})))
     assert payload["status"] == "failed"

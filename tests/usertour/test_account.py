@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 from typing import Any
 
@@ -10,8 +11,10 @@ import pytest
 from airflow_provider.engagement.connection import ConnectionFields
 from airflow_provider.engagement.usertour import api
 from airflow_provider.engagement.usertour.account import Account, NotInVersion
-from airflow_provider.engagement.usertour.records import ContentSession, Deleted, decode_answer
-from airflow_provider.engagement.wire.errors import error_from
+from airflow_provider.engagement.usertour.bodies import check_user
+from airflow_provider.engagement.usertour.records import ContentSession, Deleted, User, decode_answer
+from airflow_provider.engagement.usertour.rows import dropped
+from airflow_provider.engagement.wire.errors import Conflict, Invalid, NotFound, Rejected, Unauthorized, error_from
 from airflow_provider.engagement.wire.message import Request, Response
 
 V2 = {"project_id": "p", "environment_id": "e"}
@@ -80,6 +83,10 @@ def test_every_call_of_v1_is_in_v2_by_the_same_name() -> None:
         ("multi-line-text", '["x"]', '["x"]'),
         ("single-line-text", "12", "12"),
         ("nps", None, None),
+        ("nps", "NaN", "NaN"),
+        ("scale", "-Infinity", "-Infinity"),
+        ("scale", "1e999999999", "1e999999999"),
+        ("multiple-choice", "[" * 5000, ["[" * 5000]),
     ],
 )
 def test_answers_are_decoded_by_their_type(kind: str, value: Any, decoded: Any) -> None:
@@ -121,3 +128,58 @@ def test_both_shapes_of_errors() -> None:
     assert with_issues.problem.issues == ({"path": "limit"},)
     assert "100 KB" in str(error(413, b'{"statusCode": 413, "message": "request entity too large"}'))
     assert error(400, b"[]").problem.text is None
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "remedy"),
+    [
+        (401, "E1010", "password"),
+        (403, "E1000", r"v1 takes an environment's key \(ak_…\), v2 a personal token \(utp_…\)"),
+        (403, "E1011", "extra project_id"),
+        (403, "E1012", "scope"),
+        (403, "E1029", "environment_id"),
+        (401, "E1020", "expired; make a new one"),
+        (403, "E0043", "plan"),
+    ],
+)
+def test_every_refusal_of_a_key_is_final_and_says_what_to_do(status: int, code: str, remedy: str) -> None:
+    refused = error(status, b'{"error": {"code": "%s", "message": "m"}}' % code.encode())
+    assert type(refused) is Unauthorized
+    assert not refused.in_doubt
+    assert re.search(remedy, str(refused))
+
+
+@pytest.mark.parametrize(("status", "code", "kind"), [(409, "E1023", Conflict), (422, "E1027", Invalid), (404, "E1019", NotFound)])
+def test_other_refusals_are_final_too(status: int, code: str, kind: type[Rejected]) -> None:
+    refused = error(status, b'{"error": {"code": "%s", "message": "m", "issues": [{"path": "x"}]}}' % code.encode())
+    assert type(refused) is kind
+    assert (refused.problem.code, refused.problem.issues) == (code, ({"path": "x"},))
+
+
+@pytest.mark.parametrize(
+    ("sent", "kept", "same"),
+    [
+        (9007199254740993, 9007199254740992, True),
+        (12345678901234567890, 12345678901234567000, True),
+        (Decimal("0.1"), 0.1, True),
+        (7, 8, False),
+        (7, "7", False),
+        (1, True, False),
+        (7, 10**400, False),
+        ("2026-01-02T03:04:05Z", "2026-01-02T03:04:05.000+00:00", True),
+        ("2026", 2026, False),
+        (["a", 1], ["a", 1], True),
+        (["a", 1], ["a"], False),
+        (None, None, True),
+        (None, "x", False),
+    ],
+)
+def test_what_was_dropped(sent: Any, kept: Any, same: bool) -> None:
+    answer = User.read({"id": "u", "attributes": {"a": kept} if kept is not None else {}})
+    assert (dropped({"a": sent}, answer) is None) is same
+
+
+@pytest.mark.parametrize("number", [10**309, -(10**400), Decimal("1E+400")])
+def test_a_number_that_no_server_could_hold_is_refused(number: Any) -> None:
+    with pytest.raises(ValueError, match=r"attributes\['n'\] is a number beyond 1\.8e\+308.*send it as text"):
+        check_user({"id": "u", "attributes": {"n": number}}, "v1")

@@ -169,6 +169,7 @@ def test_filters_by_creation_are_v2s(account: Account) -> None:
         ({"expand": "companies,memberships"}, "not as one text with commas"),
         ({"order_by": ["createdAt", "a,b"]}, "order_by takes several names as a list"),
         ({"company_id": ""}, "companyId is empty"),
+        ({"email": ""}, "email is empty"),
     ],
 )
 def test_unusable_arguments_of_a_list_fail_before_anything_is_sent(account: Account, arguments: dict[str, Any], said: str) -> None:
@@ -301,6 +302,8 @@ def test_definitions(account: Account) -> None:
     events = [item.code_name for item in account.hook.list_event_definitions(page_size=5)]
     assert "flow_started" in events
     assert len(events) == len(set(events))
+    with pytest.raises(ValueError, match="eventName is empty"):  # not sent, it would list everything
+        account.hook.list_attribute_definitions(event_name=[])
     with pytest.raises(ValueError, match="scope must be one of"):
         account.hook.list_attribute_definitions(scope="group")
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import logging
 from typing import Any
 
 import pytest
 from airflow.sdk import Variable
-from airflow.sdk.exceptions import AirflowFailException
+from airflow.sdk.exceptions import AirflowFailException, AirflowTaskTimeout
 
 from airflow_provider.engagement.emulator.faults import Drop, Status
 from airflow_provider.engagement.usertour import operators
@@ -220,6 +221,30 @@ def test_a_webhook_whose_secret_cannot_be_kept_is_deleted_again(v2: Account, mon
     with pytest.raises(OSError, match="disk full"):
         run("CreateWebhookSubscription", **CREATE)
     assert list(v2.hook.list_webhook_subscriptions()) == []
+
+
+def test_a_webhook_whose_secret_was_not_kept_in_time_is_deleted_again(v2: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    def slow(key: str, value: str, description: str | None = None) -> None:
+        raise AirflowTaskTimeout("execution_timeout")
+
+    monkeypatch.setattr(Variable, "set", slow)
+    with pytest.raises(AirflowTaskTimeout):  # retried by Airflow, so there must not be one already
+        run("CreateWebhookSubscription", **CREATE)
+    assert list(v2.hook.list_webhook_subscriptions()) == []
+
+
+def test_a_webhooks_secret_is_in_no_log(
+    v2: Account, variables: dict[str, Any], caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    created = run("CreateWebhookSubscription", **CREATE)
+    secrets = [variables["usertour_webhook_secret"]]
+    run("RotateWebhookSecret", webhook_subscription_id=created, secret_variable="usertour_webhook_secret")
+    secrets.append(variables["usertour_webhook_secret"])
+    captured = capsys.readouterr()
+    told = caplog.text + captured.out + captured.err + repr(v2.hook.get_webhook_subscription(created))
+    assert len(set(secrets)) == 2
+    assert [secret for secret in secrets if secret in told] == []
 
 
 def test_webhooks_are_v2s(v1: Account) -> None:

@@ -62,6 +62,19 @@ def test_a_walk_of_many_pages(account: Account) -> None:
     assert make(content_id="flow", min_completed=130).poke({})
 
 
+def test_what_v1_cannot_prove_is_waited_for(v1: Account) -> None:
+    v1.begin("flow", *(f"u{number}" for number in range(130)), createdAt="2026-03-01T12:00:00.000Z")
+    v1.begin("flow", "old", createdAt="2026-02-01T12:00:00.000Z")
+    waiting = make(content_id="flow", min_completed=1).poke({})
+    assert not waiting
+    assert waiting.xcom_value["unproved"] == ["2026-03-01T12:00:00.000Z"]
+    assert not make(content_id="flow", min_completion_rate=0.9, since="2026-03-01T00:00:00+00:00").poke({})
+    v1.complete("flow", *(f"u{number}" for number in range(130)))
+    assert make(content_id="flow", min_completed=1).poke({})
+    with pytest.raises(AirflowFailException, match=r"Incomplete: .*cannot prove.*min_completed in place of min_completion_rate"):
+        make(content_id="flow", min_completion_rate=0.9, since="2026-03-01T00:00:00+00:00").poke({})
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

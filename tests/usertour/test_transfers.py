@@ -67,6 +67,27 @@ def test_what_v1_cannot_prove_fails_unless_accepted(v1: Account, tmp_path: Path)
     assert run(path=f"{tmp_path}/out.jsonl", content_ids=["flow"], allow_incomplete=True, **DAY)["sessions"] > 100
 
 
+def test_what_v1_cannot_prove_fails_though_the_walk_ends_before_the_lists_end(v1: Account, tmp_path: Path) -> None:
+    v1.begin("flow", *(f"u{number}" for number in range(130)), createdAt="2026-03-01T12:00:00.000Z")
+    v1.begin("flow", "old", createdAt="2026-02-01T12:00:00.000Z")
+    with pytest.raises(AirflowFailException, match=r"Incomplete: .*2026-03-01T12:00:00\.000Z"):
+        run(path=f"{tmp_path}/out.jsonl", content_ids=["flow"], **DAY)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_v1_cannot_prove_outside_of_the_window_does_not_matter(v1: Account, tmp_path: Path) -> None:
+    v1.begin("flow", *(f"u{number}" for number in range(130)), createdAt="2026-03-05T12:00:00.000Z")
+    v1.begin("flow", "in", createdAt="2026-03-01T12:00:00.000Z")
+    assert run(path=f"{tmp_path}/out.jsonl", content_ids=["flow"], **DAY)["sessions"] == 1
+
+
+def test_content_that_v1_cannot_prove_is_accepted_too(v1: Account, tmp_path: Path) -> None:
+    v1.server.usertour.seed({"content": [{"id": f"c{number}", "createdAt": "2026-02-01T12:00:00.000Z"} for number in range(130)]})
+    with pytest.raises(AirflowFailException, match=r"Incomplete: GET /v1/content:"):
+        run(path=f"{tmp_path}/out.jsonl", **DAY)
+    assert run(path=f"{tmp_path}/out.jsonl", allow_incomplete=True, **DAY)["sessions"] == 0
+
+
 def test_no_content_is_no_sessions(account: Account, tmp_path: Path) -> None:
     account.begin("flow", "a", createdAt="2026-03-01T12:00:00.000Z")
     assert run(path=f"{tmp_path}/out.jsonl", content_ids=[], **DAY)["sessions"] == 0

@@ -52,6 +52,11 @@ async def _work(client: AsyncClient, lanes: Iterator[list[PlannedRow]], outcome:
 async def _send(client: AsyncClient, row: PlannedRow, outcome: Outcome) -> None:
     try:
         answers = [await client.send(call) for call in row.calls]
+    except asyncio.CancelledError:
+        if not row.repeatable:
+            reason = "sending was interrupted before the answer came; whether it was processed is in doubt"
+            outcome.refusals.append(Refusal(row.position, row.key, reason, in_doubt=True))
+        raise
     except ApiError as error:
         final = isinstance(error, Rejected) and not isinstance(error, Unauthorized)
         if final or error.in_doubt:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.exceptions import AirflowFailException
 
-from airflow_provider.engagement.base import EngagementHook, never_twice
+from airflow_provider.engagement.base import EngagementHook, never_twice, run_beside
 from airflow_provider.engagement.bulk.outcome import Outcome
 from airflow_provider.engagement.bulk.plan import MakeCall, Plan, Refusal, make_plan
 from airflow_provider.engagement.bulk.rows import Rows, iterate_rows
@@ -49,7 +48,7 @@ def run_rows(hook: EngagementHook, rows: Rows | None, make_call: MakeCall, *, wh
     outcome = Outcome()
     try:
         with nullcontext() if repeatable else never_twice(what):
-            asyncio.run(_send(hook.get_async_client(), plan, outcome, what))
+            run_beside(_send(hook.get_async_client(), plan, outcome, what))
     finally:
         counts = _counts(plan, outcome)
         log.info("Outcome: %s", counts)

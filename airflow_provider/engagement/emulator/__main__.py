@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import signal
+import sqlite3
 import sys
 import threading
 from collections.abc import Sequence
@@ -42,7 +43,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, stop)
-    server = EmulatorServer(given.port, given.db, host=given.host, keys=given.key, deliver=given.deliver)
+    if not 0 <= given.port <= 65535:
+        parser.error(f"--port must be from 0 to 65535, got {given.port}")
+    try:
+        server = EmulatorServer(given.port, given.db, host=given.host, keys=given.key, deliver=given.deliver)
+    except sqlite3.Error as error:
+        sys.stderr.write(f"cannot start: {given.db} cannot be used: {error}\n")
+        return 1
     try:
         if given.seed is not None:
             seeds = decode_json(given.seed.read_bytes())

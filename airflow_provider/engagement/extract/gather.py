@@ -15,7 +15,8 @@ class Gathering(AbstractContextManager["Gathering"]):
 
     def __enter__(self) -> Gathering:
         self._folder = TemporaryDirectory(prefix="engagement-extract-")
-        self._database = sqlite3.connect(Path(self._folder.name) / "records.sqlite", isolation_level=None)
+        # Filled by an event loop in a thread of its own, read when that has ended.
+        self._database = sqlite3.connect(Path(self._folder.name) / "records.sqlite", isolation_level=None, check_same_thread=False)
         self._database.executescript(
             "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; "
             "CREATE TABLE record (id TEXT PRIMARY KEY, body BLOB NOT NULL, completed INTEGER NOT NULL, answers INTEGER NOT NULL);"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from abc import abstractmethod
 from collections.abc import Sequence
 from datetime import datetime
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk import BaseOperator
 
-from airflow_provider.engagement.base import failing_fast
+from airflow_provider.engagement.base import failing_fast, run_beside
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -101,7 +100,7 @@ class ToObjectStorageOperator(BaseOperator):
             self.prepare()
             destination = file_name(self.path, self.resource, window)
             client = self.hook.get_async_client()
-            asyncio.run(self._read(client, window, gathering))
+            run_beside(self._read(client, window, gathering))
             local = gathering.folder / "out"
             build(gathering.bodies(), local, compress=destination.endswith(".gz"))
             put(local, destination, self.storage_conn_id or None)

@@ -149,7 +149,7 @@ def day(name: str, value: Day) -> date:
         TypeError: no date, datetime or text.
     """
     found = as_date_or_moment(name, value)
-    return found.astimezone(UTC).date() if isinstance(found, datetime) else found
+    return _utc_day(found) if isinstance(found, datetime) else found
 
 
 def as_date_or_moment(name: str, value: Day) -> date | datetime:
@@ -184,10 +184,9 @@ def days_around(start: datetime | None, end: datetime | None) -> dict[str, Any]:
 
     The server counts whole days, in a time zone it does not tell; a day more covers them all.
     """
-    day = timedelta(days=1)
     return {
-        "start_date": None if start is None else start.astimezone(UTC).date() - day,
-        "end_date": None if end is None else (end.astimezone(UTC) - timedelta(microseconds=1)).date() + day,
+        "start_date": None if start is None else _shifted(_utc_day(start), -1),
+        "end_date": None if end is None else _shifted(_utc_day(end, timedelta(microseconds=1)), 1),
     }
 
 
@@ -205,6 +204,18 @@ def _parse(name: str, text: str) -> date:
         return datetime.fromisoformat(text)
     except ValueError:
         raise ValueError(f"{name} must be a date or a datetime in ISO 8601, as in 2025-11-24, got {text!r:.60}") from None
+
+
+def _utc_day(moment: datetime, less: timedelta = timedelta()) -> date:
+    """The day of a moment in UTC; the calendar's first and last day hold what lies beyond (people write 9999 for "no end")."""
+    try:
+        return (moment.astimezone(UTC) - less).date()
+    except OverflowError:
+        return date.min if moment.year == 1 else date.max
+
+
+def _shifted(day: date, days: int) -> date:
+    return date.fromordinal(min(max(day.toordinal() + days, 1), date.max.toordinal()))
 
 
 def _within(name: str, value: Any, least: int, most: int | None) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 from airflow_provider.engagement.extract.gather import Gathering
@@ -14,6 +15,8 @@ from airflow_provider.engagement.wire.message import encode_json
 
 if TYPE_CHECKING:
     from airflow_provider.engagement.wire.clients import AsyncClient
+
+_log = logging.getLogger(__name__)
 
 
 async def export_sessions(
@@ -28,7 +31,7 @@ async def export_sessions(
 ) -> None:
     """Gather the sessions that began within a window.
 
-    A session without a `startTime` belongs to no window and is left out.
+    A session without a `startTime` that can be read belongs to no window; it is left out, and the log says how many were.
 
     Args:
         client: the account.
@@ -43,8 +46,11 @@ async def export_sessions(
         ValueError: an unusable argument.
         ApiError: a call failed for good, or the list did not stand still.
     """
+    timeless: set[str] = set()
 
     def began_within(session: UserSession) -> bool:
+        if session.start_time is None:
+            timeless.add(session.rid)
         return session.start_time is not None and session.start_time in window
 
     body = sessions_body(rows=MOST_ROWS, status=status, session_type=session_type, **days_around(window.start, window.end))
@@ -52,6 +58,8 @@ async def export_sessions(
     while (call := walk.next_call()) is not None:
         sessions = walk.take(await client.send(call))
         gathering.add((session.rid, line(session, ip, salt), session.completed, 0) for session in sessions)
+    if timeless:
+        _log.warning("%d sessions came without a startTime that can be read; they are in no window and were left out", len(timeless))
 
 
 def line(session: UserSession, ip: IpHandling, salt: str | None) -> bytes:

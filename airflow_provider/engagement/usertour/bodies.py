@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Mapping
 from datetime import tzinfo
+from decimal import Decimal
 from typing import Any, Final
 
 from airflow_provider.engagement.wire.values import check_id, check_keys, check_list, check_time, convert, find_zone, shorten
@@ -14,6 +16,7 @@ MAX_NAME: Final = 100
 
 _NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9_]*")
 _MAX_EVENT_ID = 200
+_LARGEST = sys.float_info.max
 
 
 def check_name(name: Any, what: str = "name", *, least: int = 1) -> str:
@@ -130,7 +133,11 @@ def _value(value: Any, where: str, zone: tzinfo | None) -> Any:
                 raise TypeError(f"{where}[{index}] must be text, a number or a boolean, got {type(item).__name__}")
         return [_value(item, f"{where}[{index}]", zone) for index, item in enumerate(value)]
     converted = convert(value, where, zone)
-    return _sendable(converted, where) if isinstance(converted, str) else converted
+    if isinstance(converted, str):
+        return _sendable(converted, where)
+    if isinstance(converted, int | Decimal) and not -_LARGEST <= converted <= _LARGEST:
+        raise ValueError(f"{where} is a number beyond {_LARGEST:.1e}, more than Usertour's server can hold; send it as text")
+    return converted
 
 
 def _sendable(text: str, where: str) -> str:

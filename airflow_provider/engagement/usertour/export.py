@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider.engagement.extract.gather import Gathering
@@ -13,8 +12,9 @@ from airflow_provider.engagement.extract.window import Window
 from airflow_provider.engagement.usertour import records
 from airflow_provider.engagement.usertour.account import Account
 from airflow_provider.engagement.usertour.api import MAX_PAGE
-from airflow_provider.engagement.usertour.walk import tolerant
+from airflow_provider.engagement.usertour.walk import incomplete, tolerant
 from airflow_provider.engagement.wire.message import Query, encode_json
+from airflow_provider.engagement.wire.record import moment
 from airflow_provider.engagement.wire.together import together
 from airflow_provider.engagement.wire.values import check_time
 
@@ -24,9 +24,11 @@ if TYPE_CHECKING:
 CONTENTS_AT_A_TIME = 4
 
 
-async def list_content_ids(client: AsyncClient, account: Account) -> tuple[str, ...]:
+async def list_content_ids(client: AsyncClient, account: Account, *, allow_incomplete: bool = False) -> tuple[str, ...]:
     """List the ids of all content: v1 gives sessions content by content only."""
     endpoint = account.endpoint("list_content")
+    if allow_incomplete:
+        endpoint = tolerant(endpoint)
     return tuple([content.id async for page in client.pages(endpoint, {"limit": MAX_PAGE}) for content in page.items])
 
 
@@ -58,24 +60,28 @@ async def export_sessions(
         allow_incomplete: v1: go on where more sessions share a moment of creation than a page holds.
 
     Raises:
-        Incomplete: v1 cannot prove that every session came.
+        Incomplete: v1 cannot prove that every session of the window came.
         ApiError: a call failed for good.
     """
     endpoint = account.endpoint("list_content_sessions")
-    if allow_incomplete:
-        endpoint = replace(endpoint, **tolerant(endpoint))
     gate = asyncio.Semaphore(CONTENTS_AT_A_TIME)
 
     async def read(content_id: str | None) -> None:
-        query: dict[str, Any] = {"contentId": content_id, "orderBy": "-createdAt", "expand": "answers", "limit": MAX_PAGE}
+        wanted: dict[str, Any] = {"contentId": content_id, "orderBy": "-createdAt", "expand": "answers", "limit": MAX_PAGE}
+        query = {**wanted, **_bounds(account, window)}
+        ties: dict[str, None] = {}
+        count = 0
         async with gate:
-            async for sessions in read_created(
-                client, endpoint, {**query, **_bounds(account, window)}, window, lambda item: item.created_at
-            ):
+            async for sessions in read_created(client, tolerant(endpoint, ties), query, window, lambda item: item.created_at):
                 gathering.add((item.id, line(item), item.finished, len(item.answers or ())) for item in sessions)
+                count += len(sessions)
+        # Judged here and not by the walk, which need not be gone to its end, and knows nothing of the window.
+        unproved = [tie for tie in ties if (at := moment(tie)) is None or at in window]
+        if unproved and not allow_incomplete:
+            raise incomplete(endpoint, query, unproved, count)
 
     if content_ids is None and account.version == "v1":
-        content_ids = await list_content_ids(client, account)
+        content_ids = await list_content_ids(client, account, allow_incomplete=allow_incomplete)
     await together(read(content_id) for content_id in ((None,) if content_ids is None else dict.fromkeys(content_ids)))
 
 

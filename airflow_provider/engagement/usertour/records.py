@@ -13,6 +13,8 @@ from airflow_provider.engagement.wire.record import Record, Secret, each, moment
 
 _LISTS = ("multiple-choice",)
 _NUMBERS = ("nps", "scale", "star-rating")
+_DIGITS = 30
+"""Before or behind the point; no answer on a scale has more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -303,7 +305,7 @@ def decode_answer(kind: Any, value: Any) -> Any:
     if kind in _LISTS:
         try:
             decoded = decode_json(value.encode())
-        except ValueError:
+        except (ValueError, RecursionError):
             return [value]
         return decoded if isinstance(decoded, list) else [value]
     if kind in _NUMBERS:
@@ -311,5 +313,7 @@ def decode_answer(kind: Any, value: Any) -> Any:
             number = Decimal(value)
         except InvalidOperation:
             return value
-        return int(number) if number.is_finite() and number == number.to_integral_value() else number
+        if not number.is_finite() or abs(number.adjusted()) > _DIGITS:  # no JSON, or an exponent that would fill the memory
+            return value
+        return int(number) if number == number.to_integral_value() else number
     return value

@@ -24,6 +24,9 @@ class UsertourContentSessionSensor(ContentSessionSensor):
     Completed means the same with both versions of the API: the user reached the end. A session that was dismissed, or ended by an
     admin, does not count, although v1 calls it completed.
 
+    Where more than 100 sessions share a moment of creation, v1 cannot list them all for certain: the sensor goes on waiting and names the
+    moment as `unproved`. A `min_completion_rate` that seems to be reached fails then.
+
     Source: https://docs.usertour.io/api-reference/content-sessions/model
 
     Args:

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from airflow_provider.engagement.usertour import records
 from airflow_provider.engagement.usertour.account import Account
 from airflow_provider.engagement.usertour.api import MAX_PAGE, Version
-from airflow_provider.engagement.watch.condition import Condition, WatchedSession
-from airflow_provider.engagement.watch.source import SessionSource
+from airflow_provider.engagement.usertour.walk import incomplete, tolerant
+from airflow_provider.engagement.watch.condition import Condition, Done, Waiting, WatchedSession
+from airflow_provider.engagement.watch.poll import Asking
+from airflow_provider.engagement.watch.source import SessionSource, ask
 from airflow_provider.engagement.wire.message import Query
 
 
@@ -54,11 +56,36 @@ def query(condition: Condition) -> Query:
     }
 
 
-def source(account: Account) -> SessionSource:
-    """Say how the account's sessions are read."""
+def source(account: Account, ties: dict[str, None] | None = None) -> SessionSource:
+    """Say how the account's sessions are read.
+
+    Args:
+        account: which.
+        ties: given the moments of v1 of which not every session may have come (see `usertour.walk.v1_walk`).
+    """
     return SessionSource(
         get=lambda session_id: account.call("get_content_session", session_id=session_id),
-        listing=account.endpoint("list_content_sessions"),
+        listing=tolerant(account.endpoint("list_content_sessions"), ties),
         query=query,
         view=view,
     )
+
+
+def watch(condition: UsertourCondition) -> Asking:
+    """Read a condition's sessions, as far as it takes to judge them.
+
+    Where v1 may have kept a session back (see `usertour.walk`), what was reached is reached all the same, and what was not may still be:
+    only a rate is nothing that can be known then.
+
+    Raises:
+        Incomplete: the rate is reached among the sessions that came, but v1 cannot prove that all did.
+    """
+    ties: dict[str, None] = {}
+    read = source(condition.account, ties)
+    verdict = yield from ask(condition, read)
+    if not ties:
+        return verdict
+    if isinstance(verdict, Done) and condition.min_completion_rate is not None:
+        count = int(verdict.detail["sessions"])
+        raise incomplete(read.listing, query(condition), ties, count, remedy="Use API v2, or min_completed in place of min_completion_rate")
+    return Waiting({**verdict.detail, "unproved": list(ties)[:3]}) if isinstance(verdict, Waiting) else verdict

@@ -27,7 +27,8 @@ class UsertourToObjectStorageOperator(ToObjectStorageOperator):
 
     Args:
         content_ids: whose sessions: a list, one id, or an upstream task's output; all by default, none if the list is empty.
-        allow_incomplete: v1: do not fail where more than 100 sessions share a moment of creation, which v1 cannot list for certain.
+        allow_incomplete: v1: do not fail where more than 100 sessions share a moment of creation within the window, which v1 cannot
+            list for certain (likewise for content, where `content_ids` is None).
         usertour_conn_id: id of a connection of type `usertour`.
         **kwargs: `path`, `start`, `end`, `storage_conn_id`: see `ToObjectStorageOperator`, which also tells result and errors.
     """

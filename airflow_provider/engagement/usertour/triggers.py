@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_provider.engagement.usertour.sessions import UsertourCondition, source
+from airflow_provider.engagement.usertour.sessions import UsertourCondition, watch
 from airflow_provider.engagement.watch.poll import Asking
-from airflow_provider.engagement.watch.source import ask
 from airflow_provider.engagement.watch.trigger import WatchTrigger
 
 if TYPE_CHECKING:
@@ -25,8 +24,7 @@ class UsertourContentSessionTrigger(WatchTrigger):
     @classmethod
     def ask(cls, condition: Mapping[str, Any]) -> Asking:
         """Make one poll for the fields of a `UsertourCondition`."""
-        wanted = UsertourCondition.from_dict(condition)
-        return ask(wanted, source(wanted.account))
+        return watch(UsertourCondition.from_dict(condition))
 
     def hook(self) -> UsertourHook:
         """Make the hook."""

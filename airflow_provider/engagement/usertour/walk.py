@@ -12,8 +12,8 @@ then goes on from an earlier cursor, and rows it meets again are passed over.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Generator, Iterable
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Final, cast
 
@@ -153,16 +153,18 @@ class _V1Walk(_Walk):
         limit: stop asking once this many records came; None for all.
         order: what the list is ordered by where the query does not say.
         by_id: whether a row's `id` is its cursor; users and companies have the caller's ids, so theirs must be asked for.
-        tolerate: end without `Incomplete`.
+        ties: where to note what cannot be proved; None to end with `Incomplete`.
     """
 
-    def __init__(self, endpoint: Endpoint[Page[Any]], query: Query, limit: int | None, *, order: str, by_id: bool, tolerate: bool) -> None:
+    def __init__(
+        self, endpoint: Endpoint[Page[Any]], query: Query, limit: int | None, *, order: str, by_id: bool, ties: dict[str, None] | None
+    ) -> None:
         super().__init__(endpoint, query, limit)
         given = self.query.get("orderBy") or order
         self.order = [given] if isinstance(given, str) else list(given)
         self.by_id = by_id
-        self.tolerate = tolerate
-        self.tied: dict[str, None] = {}
+        self.tolerate = ties is not None
+        self.tied: dict[str, None] = {} if ties is None else ties
         self.tried: set[str] = set()
 
     def key(self, item: Any) -> tuple[Any, ...]:
@@ -181,7 +183,7 @@ class _V1Walk(_Walk):
                     raise self.give_up(error) from None
                 self.tried.clear()
         if self.tied and not self.tolerate:
-            raise self.incomplete()
+            raise incomplete(self.endpoint, self.query, self.tied, len(self.seen), by=" ".join(self.order).replace("-", ""))
 
     def take(self, page: Page[Any]) -> Generator[Any, Any, bool]:
         """Hand out what is complete of a page and move on; True at the end of the list."""
@@ -257,16 +259,35 @@ class _V1Walk(_Walk):
             followed.add(page.cursor)
             cursor = page.cursor
 
-    def incomplete(self) -> Incomplete:
-        """Make the error that says which rows may be missing."""
-        shown = ", ".join(list(self.tied)[:3]) + (f" and {len(self.tied) - 3} more" if len(self.tied) > 3 else "")
-        error = Incomplete(
-            f"more rows share {' '.join(self.order).replace('-', '')} {shown} than a page of {MAX_PAGE} holds; {len(self.seen)} rows were "
-            "read, but API v1 cannot prove that none is missing. Use API v2, or accept it with allow_incomplete=True",
-            request=self.endpoint.call(self.query).request,
-        )
-        error.ties = tuple(self.tied)
-        return error
+
+def incomplete(
+    endpoint: Endpoint[Page[Any]],
+    query: Query,
+    ties: Iterable[str],
+    count: int,
+    *,
+    by: str = "createdAt",
+    remedy: str = "Use API v2, or accept it with allow_incomplete=True",
+) -> Incomplete:
+    """Make the error that says which rows may be missing.
+
+    Args:
+        endpoint: the list.
+        query: its parameters.
+        ties: the values shared by more rows than a page holds.
+        count: how many rows were read.
+        by: what the list is ordered by.
+        remedy: what to do about it.
+    """
+    tied = tuple(ties)
+    shown = ", ".join(tied[:3]) + (f" and {len(tied) - 3} more" if len(tied) > 3 else "")
+    error = Incomplete(
+        f"more rows share {by} {shown} than a page of {MAX_PAGE} holds; {count} rows were read, but API v1 cannot prove that none is "
+        f"missing. {remedy}",
+        request=endpoint.call(query).request,
+    )
+    error.ties = tied
+    return error
 
 
 def v2_walk(endpoint: Endpoint[Page[Any]], query: Query, limit: int | None = None) -> Walk[Any]:
@@ -281,7 +302,7 @@ def v1_walk(
     *,
     order: str = "createdAt",
     by_id: bool = True,
-    tolerate: bool = False,
+    ties: dict[str, None] | None = None,
 ) -> Walk[Any]:
     """Walk over a list of v1: every row once, also with equal sort keys and when rows are deleted meanwhile.
 
@@ -291,16 +312,24 @@ def v1_walk(
         limit: stop asking once this many records came; None for all.
         order: what the list is ordered by where the query does not say.
         by_id: whether a row's `id` is its cursor.
-        tolerate: end without `Incomplete`.
+        ties: a dict that is given, as keys, the sort keys shared by more rows than a page holds, as soon as they are met; the walk then
+            ends without `Incomplete`.
 
     Raises:
         Incomplete: at the very end, when a group of equal sort keys was larger than a page.
         BadAnswer: rows are deleted faster than the list can be read.
     """
-    return _V1Walk(endpoint, query, limit, order=order, by_id=by_id, tolerate=tolerate).steps()
+    return _V1Walk(endpoint, query, limit, order=order, by_id=by_id, ties=ties).steps()
 
 
-def tolerant(endpoint: Endpoint[Page[Any]]) -> Mapping[str, Any]:
-    """Give what to `dataclasses.replace` in an endpoint so that its walk ends without `Incomplete`."""
+def tolerant(endpoint: Endpoint[Page[Any]], ties: dict[str, None] | None = None) -> Endpoint[Page[Any]]:
+    """Give the list with a walk that ends without `Incomplete`, for a caller who accepts that or judges it himself.
+
+    Args:
+        endpoint: the list.
+        ties: as in `v1_walk`; for one walk only.
+    """
     walk = endpoint.walk
-    return {} if walk is None or walk is v2_walk else {"walk": partial(cast("Any", walk), tolerate=True)}
+    if walk is None or walk is v2_walk:
+        return endpoint
+    return replace(endpoint, walk=partial(cast("Any", walk), ties={} if ties is None else ties))

@@ -222,11 +222,14 @@ def number(name: str, value: float | str | None, kind: Callable[[float | str], N
     """Read a number that a template may have rendered to text; None where there is none.
 
     Raises:
-        ValueError: not a number; the message names it.
+        ValueError: not a number, or not a whole one where `kind` is int; the message names it.
     """
     if value is None or value == "":
         return None
     try:
-        return kind(value)
-    except (ValueError, TypeError):
-        raise ValueError(f"{name} must be a number, got {value!r}") from None
+        found = kind(value)
+    except (ValueError, TypeError, OverflowError):
+        found = None
+    if found is None or isinstance(value, bool) or (isinstance(value, float) and found != value):
+        raise ValueError(f"{name} must be a {'whole ' if kind is int else ''}number, got {value!r}")
+    return found

@@ -39,10 +39,13 @@ class WatchTrigger(BaseTrigger):
         conn_id_name: what the vendor calls the connection's id.
         earliest_event: seconds before which no event fires: the scheduler may not have noted yet that the worker's part of the
             task ended, and would take the event for a failure of it.
+        last_poll: seconds that a poll gets at the least, even if the deadline passes meanwhile; without an end a poll could wait
+            for a rate limit long after it. Shorter than the grace that the sensor gives the trigger.
     """
 
     conn_id_name: ClassVar[str]
     earliest_event: ClassVar[float] = 10.0
+    last_poll: ClassVar[float] = 30.0
 
     def __init__(
         self,
@@ -102,7 +105,10 @@ class WatchTrigger(BaseTrigger):
         failures = 0
         while True:
             try:
-                verdict = await apoll(client, self.ask(self.condition))
+                async with asyncio.timeout(None if (left := self._left()) is None else max(left, self.last_poll)):
+                    verdict = await apoll(client, self.ask(self.condition))
+            except TimeoutError:
+                return {"status": "timeout"}
             except (Rejected, ValueError) as error:
                 return _failed(error)
             except ApiError as error:
@@ -117,10 +123,13 @@ class WatchTrigger(BaseTrigger):
                 if isinstance(verdict, Failed):
                     return {"status": "failed", "reason": verdict.reason}
                 self.log.info("Waiting: %s", verdict.detail)
-            left = None if self.deadline is None else self.deadline - datetime.now(UTC).timestamp()
+            left = self._left()
             if left is not None and left <= 0:
                 return {"status": "timeout"}
             await asyncio.sleep(self.poke_interval if left is None else min(self.poke_interval, left))
+
+    def _left(self) -> float | None:
+        return None if self.deadline is None else self.deadline - datetime.now(UTC).timestamp()
 
 
 def _failed(error: Exception) -> dict[str, Any]:
