@@ -10,10 +10,8 @@ from typing import Any, Final, Self
 from airflow_provider.engagement.userflow.api import Event, Group, GroupMembership, User
 from airflow_provider.engagement.userflow.attributes import check_name
 from airflow_provider.engagement.wire import signature
-from airflow_provider.engagement.wire.message import decode_json
 from airflow_provider.engagement.wire.record import Record, moment
 from airflow_provider.engagement.wire.signature import TOLERANCE, SignatureError, sign, topic_matches
-from airflow_provider.engagement.wire.values import shorten
 
 __all__ = [
     "HEADER",
@@ -33,7 +31,6 @@ HEADER: Final = "Userflow-Signature"
 TOPICS: Final = ("*", "event", "event.tracked", "group", "group.created", "group.updated", "user", "user.created", "user.updated")
 """Topics that can be subscribed to; `event.tracked.<name>` for each event name besides."""
 
-_TRACKED = "event.tracked."
 _KINDS: Mapping[str, type[Record]] = {"event": Event, "group": Group, "group_membership": GroupMembership, "user": User}
 
 
@@ -114,11 +111,7 @@ def read_notification(body: bytes) -> Notification:
     Raises:
         ValueError: not JSON, or not a webhook notification.
     """
-    try:
-        raw = decode_json(body)
-    except (ValueError, RecursionError):
-        raise ValueError("not a webhook notification: the body is not JSON") from None
-    return Notification.read(raw)
+    return Notification.read(signature.decode(body, "a webhook notification"))
 
 
 def check_topic(topic: Any) -> str:
@@ -128,14 +121,7 @@ def check_topic(topic: Any) -> str:
         TypeError: not text.
         ValueError: not a topic that Userflow documents.
     """
-    if not isinstance(topic, str):
-        raise TypeError(f"a topic must be text, got {type(topic).__name__}")
-    if topic in TOPICS:
-        return topic
-    if topic.startswith(_TRACKED):
-        check_name(topic.removeprefix(_TRACKED), f"the event name in topic {shorten(topic)},")
-        return topic
-    raise ValueError(f"{shorten(topic)} is no topic; there are {', '.join(TOPICS)} and event.tracked.<name>")
+    return signature.check_topic(topic, TOPICS, check_name, "name")
 
 
 def check_topics(topics: Any) -> list[str]:

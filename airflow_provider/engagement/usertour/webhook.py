@@ -10,10 +10,8 @@ from typing import Any, Final, Self
 from airflow_provider.engagement.usertour.bodies import check_name
 from airflow_provider.engagement.usertour.records import Company, Content, Event, User
 from airflow_provider.engagement.wire import signature
-from airflow_provider.engagement.wire.message import decode_json
 from airflow_provider.engagement.wire.record import Record, moment
 from airflow_provider.engagement.wire.signature import TOLERANCE, SignatureError, sign, topic_matches
-from airflow_provider.engagement.wire.values import shorten
 
 __all__ = [
     "HEADER",
@@ -46,7 +44,6 @@ TOPICS: Final = (
 )
 """Topics that can be subscribed to; `event.tracked.<codeName>` for each event besides."""
 
-_TRACKED = "event.tracked."
 _KINDS: Final[Mapping[str, type[Record]]] = {"user": User, "company": Company, "content": Content, "event": Event}
 
 
@@ -131,11 +128,7 @@ def read_notification(body: bytes) -> Notification:
     Raises:
         ValueError: not JSON, or not a webhook message.
     """
-    try:
-        raw = decode_json(body)
-    except (ValueError, RecursionError):
-        raise ValueError("not a webhook message: the body is not JSON") from None
-    return Notification.read(raw)
+    return Notification.read(signature.decode(body, "a webhook message"))
 
 
 def check_topic(topic: Any) -> str:
@@ -145,14 +138,7 @@ def check_topic(topic: Any) -> str:
         TypeError: not text.
         ValueError: not a topic that Usertour documents.
     """
-    if not isinstance(topic, str):
-        raise TypeError(f"a topic must be text, got {type(topic).__name__}")
-    if topic in TOPICS:
-        return topic
-    if topic.startswith(_TRACKED):
-        check_name(topic.removeprefix(_TRACKED), f"the event name in topic {shorten(topic)},")
-        return topic
-    raise ValueError(f"{shorten(topic)} is no topic; there are {', '.join(TOPICS)} and event.tracked.<codeName>")
+    return signature.check_topic(topic, TOPICS, check_name, "codeName")
 
 
 def check_topics(topics: Any) -> list[str]:

@@ -6,12 +6,16 @@ import hashlib
 import hmac
 import re
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any, Final
+
+from airflow_provider.engagement.wire.message import decode_json
+from airflow_provider.engagement.wire.values import shorten
 
 TOLERANCE: Final = 300.0
 """Seconds a signature's time may differ from ours; later ones could be replayed."""
 
+_TRACKED = "event.tracked."
 _SECONDS = re.compile(r"[0-9]{1,15}")
 
 
@@ -79,6 +83,41 @@ def topic_matches(subscribed: str | Iterable[str], topic: str) -> bool:
     """Say whether a subscription to these topics is told of a topic: `*` is told of all, `user` of `user.created`."""
     names = [subscribed] if isinstance(subscribed, str) else subscribed
     return any(name in ("*", topic) or topic.startswith(f"{name}.") for name in names)
+
+
+def check_topic(topic: Any, known: Collection[str], check_name: Callable[[Any, str], object], placeholder: str) -> str:
+    """Check a topic to subscribe to.
+
+    Args:
+        topic: the topic.
+        known: the topics the vendor documents.
+        check_name: checks the event's name behind `event.tracked.`, told what to call it.
+        placeholder: what the vendor calls that name, for the message.
+
+    Raises:
+        TypeError: not text.
+        ValueError: not a topic that the vendor documents.
+    """
+    if not isinstance(topic, str):
+        raise TypeError(f"a topic must be text, got {type(topic).__name__}")
+    if topic in known:
+        return topic
+    if topic.startswith(_TRACKED):
+        check_name(topic.removeprefix(_TRACKED), f"the event name in topic {shorten(topic)},")
+        return topic
+    raise ValueError(f"{shorten(topic)} is no topic; there are {', '.join(known)} and {_TRACKED}<{placeholder}>")
+
+
+def decode(body: bytes, what: str) -> Any:
+    """Decode a request's body; `verify` it first.
+
+    Raises:
+        ValueError: not JSON; the message says `what` it should be.
+    """
+    try:
+        return decode_json(body)
+    except (ValueError, RecursionError):
+        raise ValueError(f"not {what}: the body is not JSON") from None
 
 
 def check_each(topics: Any, check_topic: Callable[[Any], str]) -> list[str]:
