@@ -1,7 +1,7 @@
 # Everything made here stays in this folder: .venv, .venv-3.2, .airflow*, dist, docs/_build and the tools' caches.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-3.2 check docs clean
+.PHONY: help demo test test-3.2 check docs bench faults clean
 
 # The first Python that is new enough; another one: make demo PYTHON=/path/to/python
 PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3; do \
@@ -41,6 +41,12 @@ docs: .venv/installed ## Build the documentation into docs/_build/html
 	@$(BIN)/sphinx-build -W --keep-going -q docs docs/_build/html
 	@echo "docs/_build/html/index.html"
 
+bench: .venv/installed ## Measure against the targets, ten minutes or so (ONLY=sending runs one module)
+	@$(BIN)/python -m tests.benchmarks $(ONLY)
+
+faults: .venv/installed ## Kill and strike bulk writes of a real Airflow, judge every row, under ten minutes (SEED=… repeats a run)
+	@$(BIN)/python -m tests.faults $(if $(SEED),--seed $(SEED),)
+
 clean: ## Remove everything the other targets made, the virtual environments too
 	rm -rf .venv .venv-3.2 .airflow* dist build docs/_build docs/reference/_generated
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
@@ -49,7 +55,7 @@ clean: ## Remove everything the other targets made, the virtual environments too
 # --- environments ----------------------------------------------------------------------------------------------------
 
 .venv/installed: pyproject.toml constraints-3.3.txt
-	$(call install,.venv,constraints-3.3.txt,test$(comma)check$(comma)docs)
+	$(call install,.venv,constraints-3.3.txt,test$(comma)check$(comma)docs$(comma)bench)
 
 .venv-3.2/installed: pyproject.toml constraints-3.2.txt
 	$(call install,.venv-3.2,constraints-3.2.txt,test)

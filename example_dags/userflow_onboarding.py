@@ -4,8 +4,9 @@ Pushes companies, people and events, waits until a cohort has finished the onboa
 answers to object storage.
 
 Needs two connections: `userflow_default` (type Userflow) and `warehouse` (any SQL database with the tables companies, users,
-memberships and events). Users and companies are upserts, which can be repeated; each event is claimed by one run and sent once, so
-`push_events` is not retried by itself, and clearing it after it has succeeded sends that run's events again.
+memberships and events). Users and companies are upserts, which can be repeated. Each event is claimed by one run and sent at most once: a
+retry goes on behind what an earlier try may have sent (Airflow 3.3; on 3.2 it fails instead of sending anything twice). Clearing
+`push_events` after it has ended sends that run's events again.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from typing import Any
 
 from airflow.sdk import Asset, BaseHook, Context, Param, dag, task
 
+from airflow_provider.engagement.retries import retry_policy
 from airflow_provider.engagement.userflow.operators import (
     UserflowTrackEventsOperator,
     UserflowUpsertGroupsOperator,
@@ -76,7 +78,7 @@ def claimed_events(context: Context, jinja_env: object) -> Iterator[dict[str, An
 @dag(
     schedule=[Asset("warehouse_loaded")],
     max_active_runs=1,
-    default_args={"retries": 2, "retry_delay": timedelta(seconds=30)},
+    default_args={"retries": 2, "retry_delay": timedelta(seconds=30), **retry_policy()},
     params={
         "flow_id": Param("onboarding", type="string", description="The onboarding flow's id, from its address in Userflow."),
         "export_path": Param(
@@ -123,8 +125,7 @@ def userflow_onboarding() -> None:
 
     push_companies = UserflowUpsertGroupsOperator(task_id="push_companies", rows=read_companies())
     push_users = UserflowUpsertUsersOperator(task_id="push_users", rows=read_users())
-    # Userflow cannot recognise an event it has already got. So if the worker dies half-way, a person decides, not a retry.
-    push_events = UserflowTrackEventsOperator(task_id="push_events", rows=claimed_events, retries=0)
+    push_events = UserflowTrackEventsOperator(task_id="push_events", rows=claimed_events)
 
     wait_for_cohort = UserflowContentSessionSensor(
         task_id="wait_for_cohort",

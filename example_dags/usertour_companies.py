@@ -15,6 +15,7 @@ from typing import Any
 
 from airflow.sdk import CronDataIntervalTimetable, ObjectStoragePath, Param, dag, task
 
+from airflow_provider.engagement.retries import retry_policy
 from airflow_provider.engagement.usertour.operators import UsertourUpsertCompaniesOperator, UsertourUpsertUsersOperator
 from airflow_provider.engagement.usertour.sensors import UsertourContentSessionSensor
 from airflow_provider.engagement.usertour.transfers import UsertourToObjectStorageOperator
@@ -26,7 +27,7 @@ CONNECTION = "{{ params.connection }}"
     schedule=CronDataIntervalTimetable("0 0 * * *", timezone="UTC"),
     start_date=datetime(2026, 1, 1),
     catchup=False,
-    default_args={"retries": 2, "retry_delay": timedelta(minutes=5)},
+    default_args={"retries": 2, "retry_delay": timedelta(minutes=5), **retry_policy()},
     params={
         "connection": Param("usertour_default", type="string", description="A connection of type Usertour."),
         "companies_path": Param("s3://analytics/companies.jsonl", type="string", description="One company with its members a line."),

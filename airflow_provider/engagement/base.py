@@ -17,6 +17,7 @@ from airflow_provider.engagement.connection import ConnectionFields
 from airflow_provider.engagement.wire.config import ClientConfig
 from airflow_provider.engagement.wire.errors import ApiError, NotFound, Rejected, Unauthorized, Unreachable
 from airflow_provider.engagement.wire.message import Call, Query, Request, encode_json, encode_query
+from airflow_provider.engagement.wire.pace import Pace
 
 if TYPE_CHECKING:
     from airflow_provider.engagement.wire.clients import AsyncClient, Client
@@ -38,6 +39,7 @@ class EngagementHook(BaseHook):
         super().__init__()
         self.conn_id = conn_id
         self._client: Client | None = None
+        self._pace: Pace | None = None
 
     def make_config(self, fields: ConnectionFields) -> ClientConfig:
         """Turn the connection's fields into the client's settings; each vendor says how."""
@@ -62,14 +64,19 @@ class EngagementHook(BaseHook):
         if self._client is None:
             from airflow_provider.engagement.wire.clients import Client
 
-            self._client = Client(self.get_config())
+            config = self.get_config()
+            self._client = Client(config, self._shared_pace(config))
         return self._client
 
     def get_async_client(self) -> AsyncClient:
-        """Make an asynchronous client for bulk work on a worker; the caller closes it."""
+        """Make an asynchronous client for bulk work on a worker; the caller closes it.
+
+        It shares the pace of the synchronous one, so that all requests of a task together stay within the limit; the two take turns.
+        """
         from airflow_provider.engagement.wire.clients import AsyncClient
 
-        return AsyncClient(self.get_config())
+        config = self.get_config()
+        return AsyncClient(config, self._shared_pace(config))
 
     async def aget_async_client(self) -> AsyncClient:
         """Make an asynchronous client inside a triggerer, without blocking its event loop; the caller closes it."""
@@ -79,6 +86,11 @@ class EngagementHook(BaseHook):
 
         connection = await get_async_connection(self.conn_id, hook=type(self))
         return AsyncClient(self.make_config(ConnectionFields.of(connection)))
+
+    def _shared_pace(self, config: ClientConfig) -> Pace:
+        if self._pace is None:
+            self._pace = Pace(config.requests_per_minute, config.concurrency)
+        return self._pace
 
     def request(self, method: str, path: str, *, params: Query | None = None, json: Any = None) -> Any:
         """Send a request that has no method of its own yet, with the same credentials, pace, retries and errors.

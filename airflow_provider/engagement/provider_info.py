@@ -8,6 +8,7 @@ connection from the environment has none of them, so the hook applies its own, w
 _USERFLOW = "airflow_provider.engagement.userflow"
 _USERTOUR = "airflow_provider.engagement.usertour"
 _MIRATS = "airflow_provider.engagement.mirats"
+_ASSETS = "airflow_provider.engagement.assets"
 
 
 def get_provider_info() -> dict[str, object]:
@@ -57,6 +58,15 @@ def get_provider_info() -> dict[str, object]:
                 "target-integration-name": "Common IO",
                 "python-module": f"{_MIRATS}.transfers",
             },
+        ],
+        "asset-uris": [
+            {
+                "schemes": [scheme],
+                "handler": f"{_ASSETS}.sanitize_uri",
+                "factory": f"{_ASSETS}.create_{scheme}_asset",
+                "to_openlineage_converter": f"{_ASSETS}.convert_asset_to_openlineage",
+            }
+            for scheme in ("userflow", "usertour", "mirats")
         ],
         "extra-links": [f"{_USERFLOW}.links.UserflowLink"],
         "connection-types": [

@@ -89,13 +89,13 @@ def test_time_zone(userflow: EmulatorServer) -> None:
     assert attributes_of("1")["seen_at"].startswith("2026-07-01T10:00:00")
 
 
-def test_unusable_rows_are_named_and_nothing_is_sent(userflow: EmulatorServer) -> None:
+def test_unusable_rows_are_named_and_the_others_sent(userflow: EmulatorServer) -> None:
     rows = [{"id": "1", "attributes": {"plan": "Pro"}}, {"id": "2", "attributes": {"na:me": "Grace"}}]
 
-    with pytest.raises(AirflowFailException, match="1 of 2 users are unusable; nothing was sent"):
+    with pytest.raises(AirflowFailException, match=r"1 of 2 users were unusable or refused, .*\n  row 1 \(2\): "):
         UserflowUpsertUsersOperator(task_id="push_users", rows=rows).execute({})
 
-    assert userflow.requests("POST") == []
+    assert [user.id for user in UserflowHook().list_users()] == ["1"]
 
 
 def test_delete(userflow: EmulatorServer) -> None:

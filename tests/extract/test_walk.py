@@ -42,7 +42,7 @@ def _session(session_id: str, minute: int | None) -> api.ContentSession:
 def read(client: Pages) -> list[str]:
     async def run() -> list[str]:
         walk = read_created(client, api.LIST_CONTENT_SESSIONS, {}, WINDOW, lambda session: session.created_at)  # type: ignore[arg-type]
-        return [session.id async for page in walk for session in page]
+        return [session.id async for page in walk for session, _ in page]
 
     return asyncio.run(run())
 
@@ -63,9 +63,14 @@ def test_it_ends_with_the_list() -> None:
     assert read(Pages()) == []
 
 
-def test_a_list_out_of_order_proves_nothing() -> None:
-    with pytest.raises(BadAnswer, match="record '1-0' is out of the order asked for"):
-        read(Pages([30], [31]))
+@pytest.mark.parametrize("pages", [([30, 31],), ([30, 20], [25])])
+def test_a_list_out_of_order_proves_nothing(pages: tuple[list[int | None], ...]) -> None:
+    with pytest.raises(BadAnswer, match=r"record '.-.' is out of the order asked for"):
+        read(Pages(*pages))
+
+
+def test_a_walk_that_lost_its_place_meets_what_is_new() -> None:
+    assert read(Pages([30, 20], [59, 10], [-1])) == ["0-0", "0-1", "1-0", "1-1"]
 
 
 def test_a_record_without_its_moment_proves_nothing() -> None:

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from airflow_provider.engagement.mirats.api import NumberedPage, UserSession
-from airflow_provider.engagement.mirats.condition import SessionCondition, ask
+from airflow_provider.engagement.mirats.condition import SessionCondition
+from airflow_provider.engagement.mirats.sessions import ask
 from airflow_provider.engagement.watch.condition import Done, Verdict, Waiting
 from airflow_provider.engagement.wire.message import decode_json
 
@@ -96,7 +97,7 @@ def test_sessions_of_the_survey_within_the_window_count() -> None:
     verdict, _ = judged(condition, [session("first"), *others])
     assert verdict == Waiting({"sessions": 1, "wanted": 2, "status": "completed"})
     verdict, _ = judged(condition, [session("first"), *others, session("second", at="2026-03-10T12:59:59.999Z")])
-    assert verdict == Done({"sessions": 2, "wanted": 2, "status": "completed"})
+    assert verdict == Done({"sessions": 2, "wanted": 2, "status": "completed", "rids": ["first", "second"]})
 
 
 def test_a_session_that_is_pushed_to_the_next_page_counts_once() -> None:

@@ -137,7 +137,9 @@ def test_it_waits_until_people_are_done(project: Project) -> None:
         return await task
 
     payload = asyncio.run(run(), debug=True)
-    assert payload == {"status": "done", "detail": {"sessions": 3, "wanted": 3, "status": "completed"}}
+    assert payload["status"] == "done"
+    assert {name: payload["detail"][name] for name in ("sessions", "wanted", "status")} == {"sessions": 3, "wanted": 3, "status": "completed"}
+    assert len(payload["detail"]["rids"]) == len(payload["detail"]["ended_at"]) == 3
     assert project.asked() >= 2
 
 
@@ -173,3 +175,14 @@ def test_a_condition_of_another_version_is_an_outcome(project: Project) -> None:
     payload = asyncio.run(first_event(trigger({"rid": "r", "mood": "fine"})))
     assert payload == {"status": "failed", "reason": "ValueError: unknown fields in a condition: mood"}
     assert project.server.requests() == []
+
+
+def test_what_ended_otherwise_fails_at_once_where_that_is_wanted(project: Project) -> None:
+    project.session("a", status="overquota")
+    assert not make(rid="a").poke({})
+    with pytest.raises(AirflowFailException, match="session a ended with another status than completed"):
+        make(rid="a", fail_if_ended=True).poke({})
+    with pytest.raises(AirflowFailException, match="fail_if_ended goes with rid and the status completed"):
+        make(survey_number=SURVEY, fail_if_ended=True).poke({})
+    with pytest.raises(AirflowFailException, match="survey 5 does not exist"):
+        make(survey_number=5, fail_if_unpublished=True).poke({})

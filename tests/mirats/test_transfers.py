@@ -41,6 +41,7 @@ def test_sessions_of_the_interval_in_order_of_rid(project: Project, tmp_path: Pa
     rows = read(result["path"])
     assert result == {
         "path": f"file://{tmp_path}/out/user_sessions_20260310T000000Z_20260311T000000Z.jsonl.gz",
+        "paths": [result["path"]],
         "start": "2026-03-10T00:00:00+00:00",
         "end": "2026-03-11T00:00:00+00:00",
         "sessions": 502,

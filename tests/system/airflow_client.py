@@ -167,10 +167,10 @@ class AirflowClient:
         answer: JsonObject = self.call("GET", f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}")
         return answer
 
-    def xcom(self, dag_id: str, run_id: str, task_id: str, key: str = "return_value") -> Any:
+    def xcom(self, dag_id: str, run_id: str, task_id: str, key: str = "return_value", map_index: int = -1) -> Any:
         """Return an XCom's value."""
         path = f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/xcomEntries/{key}"
-        return self.call("GET", path, params={"deserialize": "false"})["value"]
+        return self.call("GET", path, params={"deserialize": "false", "map_index": map_index})["value"]
 
     def log(self, dag_id: str, run_id: str, task_id: str, try_number: int = 1) -> str:
         """Return a task's log as text."""
@@ -191,7 +191,11 @@ class AirflowClient:
         entries: list[str | JsonObject] = self.call("GET", path, params={"full_content": "true"})["content"]
         return entries
 
-    # --- connections ---
+    # --- connections and pools ---
+
+    def add_pool(self, name: str, slots: int) -> None:
+        """Make a pool."""
+        self.call("POST", "/api/v2/pools", json={"name": name, "slots": slots, "include_deferred": False})
 
     def put_connection(self, connection: JsonObject) -> None:
         """Make a connection, or replace the one of the same id."""

@@ -10,9 +10,16 @@ import pytest
 
 from tests.system.airflow_client import AirflowClient
 from tests.system.airflow_instance import RunningAirflow
+from tests.system.bulk_examples import run_events_from_files, run_incremental, run_two_accounts
 from tests.system.examples import run_mirats_survey_completes, run_usertour_companies
 from tests.system.onboarding import DAG_ID, Onboarding
 from tests.system.processes import CHECKOUT
+from tests.system.reading_examples import (
+    run_react_to_completions,
+    run_sessions_daily_backfill,
+    run_survey_answers,
+    run_wait_for_cohort,
+)
 from tests.system.warehouse import make_warehouse
 
 if TYPE_CHECKING:
@@ -70,9 +77,16 @@ def _finds_every_mistake(onboarding: Onboarding, run_id: str) -> None:
 
 
 RUNS: dict[str, Callable[[RunningAirflow, EmulatorServer], object]] = {
+    "events_from_files.py": run_events_from_files,
     "mirats_survey_completes.py": run_mirats_survey_completes,
+    "react_to_completions.py": run_react_to_completions,
+    "sessions_daily_backfill.py": run_sessions_daily_backfill,
+    "survey_answers_to_postgres.py": run_survey_answers,
     "userflow_onboarding.py": run_userflow_onboarding,
     "usertour_companies.py": run_usertour_companies,
+    "wait_for_cohort.py": run_wait_for_cohort,
+    "warehouse_to_two_accounts.py": run_two_accounts,
+    "warehouse_to_userflow_incremental.py": run_incremental,
 }
 """How each file is run. A new example needs an entry: none is skipped."""
 
@@ -80,6 +94,7 @@ RUNS: dict[str, Callable[[RunningAirflow, EmulatorServer], object]] = {
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_example_runs(name: str, airflow: RunningAirflow, emulator: EmulatorServer) -> None:
     assert name in RUNS, f"say in {Path(__file__).name} how example_dags/{name} is run"
+    emulator.reset()  # each finds empty accounts
     RUNS[name](airflow, emulator)
 
 

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from airflow.sdk.exceptions import AirflowFailException
 
+from airflow_provider.engagement.bulk.task import SendingStopped
 from airflow_provider.engagement.emulator.faults import Drop, Status
 from airflow_provider.engagement.userflow import operators
 from airflow_provider.engagement.userflow.attributes import add
-from airflow_provider.engagement.wire.errors import ServerFailed
 from tests.userflow.account import Account
 
 
@@ -78,13 +78,13 @@ def test_bad_input_fails_at_once_before_anything_is_sent(account: Account, name:
 
 def test_a_final_no_fails_at_once(account: Account) -> None:
     run("UpsertUser", user_id="u", attributes={"age": 7})
-    with pytest.raises(AirflowFailException, match="Invalid: POST /users: Userflow answered 400"):
+    with pytest.raises(AirflowFailException, match=r"\n  row 0 \(u\): POST /users: Userflow answered 400"):
         run("UpsertUser", user_id="u", attributes={"age": "old"})
 
 
 @pytest.mark.usefixtures("wrong_key")
 def test_a_wrong_key_fails_at_once_and_is_not_shown(account: Account) -> None:
-    with pytest.raises(AirflowFailException, match="Unauthorized") as caught:
+    with pytest.raises(AirflowFailException, match=r"sending stopped after 0 of 1 users, .* Userflow answered 401") as caught:
         run("UpsertUser", user_id="u")
     assert "ak_wrong" not in str(caught.value)
 
@@ -121,31 +121,35 @@ def test_rendered_rows_are_sent_but_not_shown(account: Account) -> None:
         nothing.execute({})
 
 
-def test_unusable_rows_are_listed_and_nothing_is_sent(account: Account) -> None:
+def test_unusable_rows_are_listed_after_all_others_were_sent(account: Account) -> None:
     rows = [{"id": "ok"}, *({"id": f"bad{n}", "attributes": {"é": 1}} for n in range(12))]
     with pytest.raises(AirflowFailException) as caught:
         run("UpsertUsers", rows=rows)
     lines = str(caught.value).splitlines()
-    assert lines[0] == "12 of 13 users are unusable; nothing was sent"
+    assert lines[0] == "12 of 13 users were unusable or refused, 0 are in doubt, 1 were accepted"
     assert lines[1].strip().startswith("row 1 (bad0): ")
     assert len(lines) == 12
     assert lines[-1].strip() == "… and 2 more"
-    assert account.server.requests() == []
+    assert [user.id for user in account.hook.list_users()] == ["ok"]
 
 
-def test_refused_rows_are_listed_after_all_others_were_sent(account: Account) -> None:
+@pytest.mark.parametrize(("preflight", "posted"), [(True, 8), (False, 10)])
+def test_refused_rows_are_listed_after_all_others_were_sent(account: Account, preflight: bool, posted: int) -> None:
     run("UpsertUser", user_id="u", attributes={"age": 7})
     rows = [{"id": f"u{n}", "attributes": {"age": "old" if n in (3, 4) else n}} for n in range(10)]
     with pytest.raises(AirflowFailException) as caught:
-        run("UpsertUsers", rows=rows)
-    assert str(caught.value).startswith("2 of 10 users were refused, 0 are in doubt, 8 were accepted\n  row 3 (u3): ")
+        run("UpsertUsers", rows=rows, preflight=preflight)
+    head, *reasons = str(caught.value).splitlines()
+    assert head == "2 of 10 users were unusable or refused, 0 are in doubt, 8 were accepted"
+    assert sorted(reason[:13] for reason in reasons) == ["  row 3 (u3):", "  row 4 (u4):"]
     assert len(list(account.hook.list_users())) == 9
+    assert len(account.server.requests("POST", "/users")) == 1 + posted
 
 
 def test_upserts_that_stopped_are_retried_by_airflow(account: Account) -> None:
     account.patience_is_short()
-    account.server.faults.add(Status(status=500))
-    with pytest.raises(ServerFailed):
+    account.server.faults.add(Status(status=500, method="POST"))
+    with pytest.raises(SendingStopped, match=r"sending stopped after 0 of 1 users, 1 were not sent"):
         run("UpsertUsers", rows=[{"id": "u"}])
 
 

@@ -168,7 +168,7 @@ def test_users_that_cannot_be_waited_for_are_refused(account: Account, user_ids:
     ],
 )
 def test_what_must_not_go_twice_is_not_retried_after_execution_timeout(account: Account, name: str, arguments: dict[str, Any]) -> None:
-    account.server.faults.add(Latency(seconds=5, after=True))
+    account.server.faults.add(Latency(method="POST", seconds=5, after=True))
     with pytest.raises(AirflowFailException, match=r"execution_timeout passed .* in doubt"), execution_timeout():
         run(name, **arguments)
     assert len(account.server.requests("POST")) == 1
@@ -185,18 +185,18 @@ def test_what_may_go_twice_is_retried_after_execution_timeout(account: Account, 
 
 def test_what_was_under_way_at_execution_timeout_is_counted_as_in_doubt(account: Account, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
-    account.server.faults.add(Latency(seconds=5, after=True))
+    account.server.faults.add(Latency(method="POST", seconds=5, after=True))
     with pytest.raises(AirflowFailException, match="execution_timeout passed"), execution_timeout():
         run("TrackEvents", rows=[{"name": "x", "user_id": "u"} for _ in range(3)])
-    assert "'sent': 0, 'rejected': 0, 'in_doubt': 3, 'unsent': 0" in caplog.text
+    assert "'sent': 0, 'deleted': 0, 'skipped': 0, 'rejected': 0, 'in_doubt': 3, 'unsent': 0" in caplog.text
 
 
 def test_what_is_repeatable_is_never_in_doubt_after_execution_timeout(account: Account, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
-    account.server.faults.add(Latency(seconds=5))
+    account.server.faults.add(Latency(method="POST", seconds=5))
     with pytest.raises(AirflowTaskTimeout), execution_timeout():
         run("UpsertUsers", rows=[{"id": f"u{n}"} for n in range(3)])
-    assert "'sent': 0, 'rejected': 0, 'in_doubt': 0, 'unsent': 3" in caplog.text
+    assert "'sent': 0, 'deleted': 0, 'skipped': 0, 'rejected': 0, 'in_doubt': 0, 'unsent': 3" in caplog.text
 
 
 def test_execution_timeout_strikes_where_it_would_be_lost_in_an_event_loop() -> None:

@@ -141,3 +141,39 @@ def test_a_count_that_is_no_whole_number_is_refused(wrong: Any) -> None:
 def test_rendered_text_is_taken_as_numbers() -> None:
     condition = make(content_id="c", min_completed="3", min_completion_rate="0.5", user_ids=None, group_id="", since="").condition()
     assert (condition.min_completed, condition.min_completion_rate, condition.group_id, condition.since) == (3, 0.5, None, None)
+
+
+def test_answers_come_with_the_result_where_they_are_wanted(account: Account) -> None:
+    account.complete("flow", "ann", *(f"u{number}" for number in range(30)))
+    one = make(content_id="flow", user_ids=["ann"], include_answers=True).poke({})
+    (answer,) = one.xcom_value["answers"]["flow-ann"]
+    assert answer == {"question_cvid": "feedback", "question_name": "Feedback", "answer_type": "text", "answer_value": "Fine"}
+    assert "answers" not in make(content_id="flow", user_ids=["ann"]).poke({}).xcom_value
+    account.server.received.clear()
+    many = make(content_id="flow", min_completed=31, include_answers=True).poke({})
+    assert len(many.xcom_value["answers"]) == 31
+    assert len(account.server.requests("GET")) == 2, "a page to see who has completed it, and one with the answers"
+
+
+def test_answers_do_not_come_by_the_trigger_whose_events_are_logged(account: Account) -> None:
+    account.complete("flow", "ann")
+    sensor = make(content_id="flow", include_answers=True, deferrable=True)
+    with pytest.raises(TaskDeferred) as caught:
+        sensor.execute({})
+    event = {"status": "done", "detail": {"completed": 1, "session_ids": ["flow-ann", "flow-deleted"]}}
+    result = sensor.execute_complete({}, event)
+    assert caught.value.trigger.condition == {"content_id": "flow", "include_answers": True}
+    assert result["answers"]["flow-ann"][0]["answer_value"] == "Fine"
+    assert "flow-deleted" not in result["answers"]
+
+
+def test_what_can_never_hold_fails_at_once_where_that_is_wanted(account: Account) -> None:
+    account.begin("flow", "ann")
+    cohort = {"content_id": "flow", "user_ids": ["ann", "nobody"]}
+    assert not make(**cohort).poke({})
+    with pytest.raises(AirflowFailException, match="of the 2 users waited for, 1 do not exist"):
+        make(**cohort, fail_if_user_deleted=True).poke({})
+    assert not make(content_id="flow", fail_if_unpublished=True).poke({})
+    account.server.userflow.seed({"content": [{"id": "flow", "published": None}]})
+    with pytest.raises(AirflowFailException, match="content flow is not published, with 0 completed"):
+        make(content_id="flow", fail_if_unpublished=True).poke({})

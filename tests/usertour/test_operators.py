@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 import logging
+from pathlib import Path
 from typing import Any
 
 import pytest
 from airflow.sdk import Variable
 from airflow.sdk.exceptions import AirflowFailException, AirflowTaskTimeout
 
+from airflow_provider.engagement.bulk.task import SendingStopped
 from airflow_provider.engagement.emulator.faults import Drop, Status
 from airflow_provider.engagement.usertour import operators
-from airflow_provider.engagement.wire.errors import ServerFailed
 from tests.usertour.account import Account
 
 
@@ -113,7 +114,7 @@ def test_an_event_in_doubt_is_not_retried(v2: Account) -> None:
 def test_a_failing_server_is_retried_by_airflow(account: Account) -> None:
     account.patience_is_short()
     account.server.faults.add(Status(status=500))
-    with pytest.raises(ServerFailed):
+    with pytest.raises(SendingStopped, match=r"sending stopped after 0 of 1 users, 1 were not sent: .*Usertour answered 500"):
         run("UpsertUser", user_id="u")
 
 
@@ -131,17 +132,17 @@ def test_many_rows_return_counts(account: Account) -> None:
     assert len(list(account.hook.list_users(company_id="c1"))) == 4
 
 
-def test_values_of_the_wrong_type_are_refused_rows_in_both_versions(account: Account) -> None:
+@pytest.mark.parametrize("preflight", [True, False])
+def test_values_of_the_wrong_type_are_refused_rows_in_both_versions(account: Account, preflight: bool) -> None:
     account.hook.upsert_user("u0", {"age": 7})
     rows = [{"id": "u1", "attributes": {"age": 8}}, {"id": "u2", "attributes": {"age": "old", "name": "B"}}]
     with pytest.raises(AirflowFailException) as caught:
-        run("UpsertUsers", rows=rows)
+        run("UpsertUsers", rows=rows, preflight=preflight)
     said = str(caught.value)
-    assert said.startswith("1 of 2 users were refused, 0 are in doubt, 1 were accepted")
+    assert said.startswith("1 of 2 users were unusable or refused, 0 are in doubt, 1 were accepted")
     assert "row 1 (u2)" in said
     assert "age" in said
-    if account.version == "v1":
-        assert "dropped 'age' without a word" in said
+    assert ("dropped 'age' without a word" in said) is (account.version == "v1" and not preflight)
 
 
 def test_dropped_values_can_be_let_go(v1: Account) -> None:
@@ -169,11 +170,11 @@ def test_what_came_back_as_it_was_sent_is_not_reported(account: Account) -> None
         assert run("UpsertUsers", rows=[{"id": "u", "attributes": values}])["rejected"] == 0
 
 
-def test_unusable_rows_are_listed_and_nothing_is_sent(account: Account) -> None:
-    with pytest.raises(AirflowFailException, match="2 of 3 users are unusable; nothing was sent") as caught:
+def test_unusable_rows_are_listed_after_all_others_were_sent(account: Account) -> None:
+    with pytest.raises(AirflowFailException, match="2 of 3 users were unusable or refused, 0 are in doubt, 1 were accepted") as caught:
         run("UpsertUsers", rows=[{"id": "u"}, {"name": "x"}, {"id": "v", "groups": []}])
     assert "companies, memberships, not 'groups'" in str(caught.value)
-    assert account.server.requests() == []
+    assert [user.id for user in account.hook.list_users()] == ["u"]
 
 
 def test_many_events(account: Account) -> None:
@@ -184,6 +185,32 @@ def test_many_events(account: Account) -> None:
     with pytest.raises(AirflowFailException, match="has no call track_event"):
         run("TrackEvents", rows=rows)
     assert account.server.requests() == []
+
+
+def test_a_mirror_takes_what_is_gone_already_for_deleted(account: Account, tmp_path: Path) -> None:
+    rows = [{"id": f"u{number}", "attributes": {"age": number}} for number in range(4)]
+    arguments: dict[str, Any] = {"mode": "mirror", "state_path": str(tmp_path / "state"), "max_delete_fraction": 1}
+    assert run("UpsertUsers", rows=rows, **arguments)["sent"] == 4
+    account.hook.delete_user("u1")
+    counts = run("UpsertUsers", rows=[rows[0], rows[3]], **arguments)
+    assert (counts["unchanged"], counts["deleted"], counts["rejected"]) == (2, 2, 0)
+    assert sorted(user.id for user in account.hook.list_users()) == ["u0", "u3"]
+
+
+def test_update_only_leaves_unknown_users_and_companies_alone(account: Account) -> None:
+    account.hook.upsert_user("u0")
+    account.hook.upsert_company("c0")
+    rows = [{"id": f"{kind}{number}"} for kind in "uc" for number in range(3)]
+    assert run("UpsertUsers", rows=rows[:3], mode="update_only")["skipped"] == 2
+    assert run("UpsertCompanies", rows=rows[3:], mode="update_only")["skipped"] == 2
+    assert [user.id for user in account.hook.list_users()] == ["u0"]
+    assert [company.id for company in account.hook.list_companies()] == ["c0"]
+
+
+def test_a_wrong_base_url_is_no_reason_to_skip_everything(account: Account) -> None:
+    account.connect(host=f"{account.server.base_url}/wrong")
+    with pytest.raises(AirflowFailException, match="were not sent"):
+        run("UpsertUsers", rows=[{"id": f"u{number}"} for number in range(40)], mode="update_only", preflight=False)
 
 
 # --- webhooks --------------------------------------------------------------------------------------------------------

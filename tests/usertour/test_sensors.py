@@ -128,3 +128,21 @@ def test_the_trigger_reports_a_final_no(account: Account) -> None:
     event = asyncio.run(first_event(deferred.value.trigger))
     assert event["status"] == "failed"
     assert "E1005" in event["reason"]
+
+
+def test_what_ended_without_completion_fails_at_once_where_that_is_wanted(account: Account) -> None:
+    account.begin("flow", "ann", "bob")
+    account.dismiss("flow", "ann")
+    assert not make(content_id="flow", user_ids=["ann"]).poke({})
+    with pytest.raises(AirflowFailException, match="of the 1 users waited for, 1 ended it without completing it: ann"):
+        make(content_id="flow", user_ids=["ann"], fail_if_ended=True).poke({})
+    with pytest.raises(AirflowFailException, match="session flow-ann ended without being completed"):
+        make(session_id="flow-ann", fail_if_ended=True).poke({})
+    assert not make(content_id="flow", user_ids=["bob"], fail_if_ended=True).poke({})
+
+
+def test_answers_come_with_the_result_where_they_are_wanted(account: Account) -> None:
+    account.complete("flow", "ann")
+    result = make(session_id="flow-ann", include_answers=True).poke({}).xcom_value
+    values = {answer["question_cvid"]: answer["answer_value"] for answer in result["answers"]["flow-ann"]}
+    assert values == {"score": 9, "parts": ["docs", "ui"], "why": "Fine"}

@@ -1,60 +1,25 @@
-"""A simulated server and clients on a simulated clock, to drive a `Pace` for minutes in milliseconds."""
+"""Clients and a limiting server on a simulated clock, to drive a `Pace` for minutes in milliseconds."""
 
 from __future__ import annotations
 
 import heapq
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from itertools import count
 
+from airflow_provider.engagement.emulator.limits import Window
 from airflow_provider.engagement.wire.pace import Pace
 
-
-class Server(Protocol):
-    """Decides on each request: the seconds to wait it states with a refusal, `True` for an acceptance, `False` for a refusal."""
-
-    def accepts(self, now: float) -> bool: ...
-
-
-@dataclass
-class TokenBucket:
-    per_minute: float
-    capacity: float
-    tokens: float = field(init=False)
-    at: float = 0.0
-
-    def __post_init__(self) -> None:
-        self.tokens = self.capacity
-
-    def accepts(self, now: float) -> bool:
-        self.tokens = min(self.capacity, self.tokens + (now - self.at) * self.per_minute / 60)
-        self.at = now
-        if self.tokens < 1:
-            return False
-        self.tokens -= 1
-        return True
-
-
-@dataclass
-class FixedWindow:
-    per_minute: int
-    offset: float = 0.0
-    window: int = -1
-    count: int = 0
-
-    def accepts(self, now: float) -> bool:
-        window = int((now + self.offset) // 60)
-        if window != self.window:
-            self.window, self.count = window, 0
-        if self.count >= self.per_minute:
-            return False
-        self.count += 1
-        return True
+Told = Callable[[Window, float, bool], Mapping[str, str]]
+"""Headers of an answer: from the window, the server's time, and whether the request was admitted."""
+Event = Callable[[float], None]
 
 
 @dataclass
 class Outcome:
+    """When the server admitted and when it refused requests of one client."""
+
     accepted: list[float] = field(default_factory=list)
     refused: list[float] = field(default_factory=list)
 
@@ -67,26 +32,87 @@ class Outcome:
         return refused / max(1, refused + sum(since <= at < until for at in self.accepted))
 
 
-def simulate(
-    pace: Pace, server: Server, seconds: float, *, latency: float = 0.05, lag: float = 0.001, headers: Mapping[str, str] | None = None
-) -> Outcome:
-    """Send as much as the pace lets through; answers come `latency` seconds later, sleeps wake up to `lag` seconds late."""
-    chance = random.Random(1)
-    outcome, now = Outcome(), 0.0
-    under_way: list[tuple[float, float, bool]] = []
-    while now < seconds:
-        free = len(under_way) < pace.concurrency
-        delay = pace.delay(now) if free else float("inf")
-        if free and delay == 0:
-            pace.take(now)
-            accepted = server.accepts(now + latency / 2)
-            (outcome.accepted if accepted else outcome.refused).append(now + latency / 2)
-            heapq.heappush(under_way, (now + latency * chance.uniform(0.8, 1.2), now, accepted))
-            continue
-        wake = now + delay + chance.uniform(0, lag)
-        if under_way and under_way[0][0] <= wake:
-            now, sent, accepted = heapq.heappop(under_way)
-            pace.observe(sent, now, 200 if accepted else 429, {} if accepted else headers or {})
-        else:
-            now = wake
-    return outcome
+@dataclass
+class Simulation:
+    """A server with a limit, and how long everything takes.
+
+    Attributes:
+        window: the server's way to count.
+        offset: how far the server is in its first minute at time 0, in seconds.
+        latency: seconds from sending to the answer; each way takes half of it, give or take a fifth.
+        lag: seconds by which a sleeping client wakes late at the most.
+        told: what answers say of the limit.
+        seed: makes the chances repeatable.
+    """
+
+    window: Window
+    offset: float = 0.0
+    latency: float = 0.05
+    lag: float = 0.001
+    told: Told = lambda _window, _now, _admitted: {}
+    seed: int = 1
+
+    def run(self, paces: Sequence[Pace], seconds: float, starts: Sequence[float] = ()) -> list[Outcome]:
+        """Let clients send as much as their paces let through.
+
+        Args:
+            paces: one for each client.
+            seconds: how long.
+            starts: when each client begins; all at 0 by default.
+        """
+        self._chance, self._order = random.Random(self.seed), count()
+        self._events: list[tuple[float, int, Event]] = []
+        clients = [_Client(self, pace) for pace in paces]
+        for client, start in zip(clients, starts or [0.0] * len(clients), strict=True):
+            self.at(start, client.go)
+        while self._events and self._events[0][0] < seconds:
+            now, _, event = heapq.heappop(self._events)
+            event(now)
+        return [client.outcome for client in clients]
+
+    def at(self, time: float, event: Event) -> None:
+        heapq.heappush(self._events, (time, next(self._order), event))
+
+    def way(self) -> float:
+        """Seconds from client to server, or back."""
+        return self.latency * self._chance.uniform(0.4, 0.6)
+
+    def late(self) -> float:
+        return self._chance.uniform(0, self.lag)
+
+
+class _Client:
+    """Sends whenever it may; while it sleeps nothing wakes it, as in the real clients."""
+
+    def __init__(self, simulation: Simulation, pace: Pace) -> None:
+        self.simulation = simulation
+        self.pace = pace
+        self.outcome = Outcome()
+        self.under_way = 0
+        self.asleep = False
+
+    def go(self, now: float) -> None:
+        self.asleep = False
+        while self.under_way < self.pace.concurrency:
+            delay = self.pace.delay(now)
+            if delay > 0:
+                self.asleep = True
+                self.simulation.at(now + delay + self.simulation.late(), self.go)
+                return
+            self.pace.take(now)
+            self.under_way += 1
+            self.simulation.at(now + self.simulation.way(), lambda time, sent=now: self.arrive(sent, time))  # type: ignore[misc]
+
+    def arrive(self, sent: float, now: float) -> None:
+        simulation = self.simulation
+        server_time = now + simulation.offset
+        admitted = simulation.window.admit(server_time)
+        (self.outcome.accepted if admitted else self.outcome.refused).append(now)
+        headers = simulation.told(simulation.window, server_time, admitted)
+        simulation.at(now + simulation.way(), lambda time: self.answer(sent, time, 200 if admitted else 429, headers))
+
+    def answer(self, sent: float, now: float, status: int, headers: Mapping[str, str]) -> None:
+        self.under_way -= 1
+        self.pace.observe(sent, now, status, headers)
+        if not self.asleep:
+            self.go(now)

@@ -34,11 +34,15 @@ class MiratsQuantoUserSessionSensor(WatchSensor):
         start: only sessions that began at or after this: a datetime with a time zone, a date (its first moment in UTC), or either as
             ISO 8601 text; the server's last 30 days by default.
         end: only sessions that began before this.
+        fail_if_ended: fail without a retry when the session `rid` has ended with another status than `completed`. Sessions of every
+            status are read then.
+        fail_if_unpublished: fail without a retry when the survey does not exist any more; a request more a poll.
         mirats_quanto_conn_id: id of a connection of type `mirats_quanto`.
         **kwargs: as for every sensor: `deferrable`, `max_consecutive_failures`, `poke_interval`, `timeout`, `mode`, `soft_fail`, …
 
     Returns:
-        `sessions` (how many were found; counting ends when there are enough), `wanted`, `status`, and `rids` where one was asked for.
+        `sessions` (how many were found; counting ends when there are enough), `wanted`, `status`, `rids` of the sessions found, and when
+        they ended in `ended_at`. Of more than 1,000 sessions the rest is only counted, as `rids_left_out`.
     """
 
     template_fields: Sequence[str] = (
@@ -63,6 +67,8 @@ class MiratsQuantoUserSessionSensor(WatchSensor):
         session_type: str | int = "live",
         start: datetime | date | XComArg | str | None = None,
         end: datetime | date | XComArg | str | None = None,
+        fail_if_ended: bool = False,
+        fail_if_unpublished: bool = False,
         mirats_quanto_conn_id: str = "mirats_quanto_default",
         **kwargs: Any,
     ) -> None:
@@ -74,6 +80,8 @@ class MiratsQuantoUserSessionSensor(WatchSensor):
         self.session_type = session_type
         self.start = start
         self.end = end
+        self.fail_if_ended = fail_if_ended
+        self.fail_if_unpublished = fail_if_unpublished
         self.mirats_quanto_conn_id = mirats_quanto_conn_id
 
     @cached_property
@@ -93,4 +101,6 @@ class MiratsQuantoUserSessionSensor(WatchSensor):
             session_type=self.session_type,
             start=cast("datetime | date | str | None", self.start),
             end=cast("datetime | date | str | None", self.end),
+            fail_if_ended=self.fail_if_ended,
+            fail_if_unpublished=self.fail_if_unpublished,
         )

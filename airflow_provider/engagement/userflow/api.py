@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 from airflow_provider.engagement.userflow.attributes import is_repeatable
 from airflow_provider.engagement.wire.endpoint import Endpoint
 from airflow_provider.engagement.wire.errors import Dialect, Problem
-from airflow_provider.engagement.wire.message import Query, Request, Response
+from airflow_provider.engagement.wire.message import Query, Request, Response, T
 from airflow_provider.engagement.wire.page import Page
 from airflow_provider.engagement.wire.record import Record, Secret, each, moment, reads
 
@@ -261,18 +261,31 @@ DIALECT = Dialect("Userflow", read_problem, not_processed, hint)
 def _page(read: Callable[[Any], R]) -> Callable[[Any], Page[R]]:
     def read_page(raw: Any) -> Page[R]:
         items = [read(item) for item in raw["data"]]
-        if not raw["has_more"]:
-            return Page(items, None)
-        ids = [str(item.raw["id"]) for item in items]
-        if ids:
-            return Page(items, ids[-1], tuple(ids[-_EARLIER:-1]))
-        # Nothing of `next_page_url` is trusted but its cursor.
-        cursor = parse_qs(urlsplit(raw.get("next_page_url") or "").query).get("starting_after")
-        if not cursor:
-            raise ValueError("has_more without items or a cursor")
-        return Page(items, cursor[0])
+        return make_page(items, [str(item.raw["id"]) for item in items], raw["has_more"], raw.get("next_page_url"))
 
     return read_page
+
+
+def make_page(items: list[T], ids: Sequence[str], has_more: bool, next_page_url: str | None) -> Page[T]:
+    """Make a page of a list.
+
+    Args:
+        items: what is on it.
+        ids: their ids.
+        has_more: whether another page follows; nothing else ends a list.
+        next_page_url: nothing of it is trusted but its cursor, and that only where there are no items.
+
+    Raises:
+        ValueError: another page follows, and nothing says where.
+    """
+    if not has_more:
+        return Page(items, None)
+    if ids:
+        return Page(items, ids[-1], tuple(ids[-_EARLIER:-1]))
+    cursor = parse_qs(urlsplit(next_page_url or "").query).get("starting_after")
+    if not cursor:
+        raise ValueError("has_more without items or a cursor")
+    return Page(items, cursor[0])
 
 
 def _next(page: Page[Any], query: Query) -> Query | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
 from datetime import datetime
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
@@ -16,10 +15,9 @@ from airflow_provider.engagement.bulk.operator import RowsOperator
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from airflow_provider.engagement.bulk.plan import MakeCall
-    from airflow_provider.engagement.userflow.api import Group, User
+    from airflow_provider.engagement.bulk.plan import Target
+    from airflow_provider.engagement.userflow.api import Event
     from airflow_provider.engagement.userflow.hooks import UserflowHook
-    from airflow_provider.engagement.userflow.rows import RowCall
 
 
 class UserflowOperator(BaseOperator):
@@ -44,12 +42,13 @@ class UserflowOperator(BaseOperator):
 
         return UserflowHook(self.userflow_conn_id)
 
-    def send_row(self, make_call: RowCall, row: Mapping[str, Any], what: str) -> str:
-        """Send one row, of which `add` and `subtract` must not go twice, and give the object's id."""
-        _, call = make_call(row)
-        with nullcontext() if call.request.repeatable else never_twice(what):
-            sent: User | Group = self.hook.get_conn().send(call)
-        return sent.id
+    def send_row(self, kind: str, row: Mapping[str, Any], context: Context) -> Any:
+        """Send one user, group or event, and give the answer; None where an earlier try of the task got it."""
+        from airflow_provider.engagement.bulk.task import run_row
+        from airflow_provider.engagement.userflow.plan import make_target
+
+        with failing_fast():
+            return run_row(self.hook, row, make_target(self.hook, kind), context)
 
 
 # --- one row ---------------------------------------------------------------------------------------------------------
@@ -95,17 +94,11 @@ class UserflowUpsertUserOperator(UserflowOperator):
 
     def execute(self, context: Context) -> str:
         """Send the user."""
-        from airflow_provider.engagement.userflow.rows import user_call
-
         with failing_fast():
-            row = {
-                "id": self.user_id,
-                "attributes": self.attributes,
-                "groups": self.groups,
-                "memberships": self.memberships,
-                "prune_memberships": rendered_boolean("prune_memberships", self.prune_memberships),
-            }
-            return self.send_row(user_call(), row, "the user")
+            prune = rendered_boolean("prune_memberships", self.prune_memberships)
+        row = {"id": self.user_id, "attributes": self.attributes, "groups": self.groups, "memberships": self.memberships}
+        self.send_row("users", {**row, "prune_memberships": prune}, context)
+        return str(self.user_id)
 
 
 class UserflowUpsertGroupOperator(UserflowOperator):
@@ -133,10 +126,8 @@ class UserflowUpsertGroupOperator(UserflowOperator):
 
     def execute(self, context: Context) -> str:
         """Send the group."""
-        from airflow_provider.engagement.userflow.rows import group_call
-
-        with failing_fast():
-            return self.send_row(group_call(), {"id": self.group_id, "attributes": self.attributes}, "the group")
+        self.send_row("groups", {"id": self.group_id, "attributes": self.attributes}, context)
+        return str(self.group_id)
 
 
 class UserflowTrackEventOperator(UserflowOperator):
@@ -153,7 +144,7 @@ class UserflowTrackEventOperator(UserflowOperator):
         **kwargs: `userflow_conn_id`, and as for every operator.
 
     Returns:
-        The event's id.
+        The event's id; None where the task was killed after the answer had come, and retried.
 
     Raises:
         AirflowFailException: unusable arguments (before anything is sent), a final no from Userflow, or an event in doubt.
@@ -179,12 +170,11 @@ class UserflowTrackEventOperator(UserflowOperator):
         self.attributes = attributes
         self.time = time
 
-    def execute(self, context: Context) -> str:
+    def execute(self, context: Context) -> str | None:
         """Send the event."""
-        with failing_fast(), never_twice("the event"):
-            return self.hook.track_event(
-                self.event_name, user_id=self.user_id, group_id=self.group_id, attributes=self.attributes, time=self.time or None
-            ).id
+        row = {"name": self.event_name, "user_id": self.user_id, "group_id": self.group_id, "attributes": self.attributes}
+        sent: Event | None = self.send_row("events", {**row, "time": self.time or None}, context)
+        return None if sent is None else sent.id
 
 
 class UserflowDeleteUserOperator(UserflowOperator):
@@ -270,6 +260,13 @@ class UserflowRowsOperator(UserflowOperator, RowsOperator):
     """Base of the operators of many rows to Userflow; arguments, result and errors are those of `RowsOperator`."""
 
     template_fields: Sequence[str] = ("userflow_conn_id", *RowsOperator.template_fields)
+    target = ""
+
+    def make_target(self) -> Target:
+        """Say where the rows go."""
+        from airflow_provider.engagement.userflow.plan import make_target
+
+        return make_target(self.hook, self.target, timezone=self.timezone or None, preflight=self.preflight)
 
 
 class UserflowUpsertUsersOperator(UserflowRowsOperator):
@@ -279,13 +276,7 @@ class UserflowUpsertUsersOperator(UserflowRowsOperator):
     arguments, the result and the errors are those of `UserflowRowsOperator`.
     """
 
-    what = "users"
-
-    def make_call(self) -> MakeCall:
-        """Make a row the upsert of a user."""
-        from airflow_provider.engagement.userflow.rows import user_call
-
-        return user_call(self.timezone or None)
+    target = what = "users"
 
 
 class UserflowUpsertGroupsOperator(UserflowRowsOperator):
@@ -295,30 +286,19 @@ class UserflowUpsertGroupsOperator(UserflowRowsOperator):
     of `UserflowRowsOperator`.
     """
 
-    what = "groups"
-
-    def make_call(self) -> MakeCall:
-        """Make a row the upsert of a group."""
-        from airflow_provider.engagement.userflow.rows import group_call
-
-        return group_call(self.timezone or None)
+    target = what = "groups"
 
 
 class UserflowTrackEventsOperator(UserflowRowsOperator):
     """Track many events (https://userflow.com/docs/api#track-an-event).
 
-    A row is `{"name", "user_id", "group_id", "attributes", "time"}`. Events have no idempotency key: one whose answer was lost is
-    reported in doubt, not sent again, and a task that sent some events is not retried by itself. All other arguments, the result
-    and the errors are those of `UserflowRowsOperator`.
+    A row is `{"name", "user_id", "group_id", "attributes", "time"}`. Events have no idempotency key: by default one whose answer was
+    lost is reported in doubt, not sent again (see `delivery`). All other arguments, the result and the errors are those of
+    `UserflowRowsOperator`.
     """
 
-    what = "events"
-
-    def make_call(self) -> MakeCall:
-        """Make a row the tracking of an event."""
-        from airflow_provider.engagement.userflow.rows import event_call
-
-        return event_call(self.timezone or None)
+    target = what = "events"
+    keyed = False
 
 
 # --- webhook subscriptions -------------------------------------------------------------------------------------------

@@ -37,6 +37,21 @@ def check_name(name: Any, what: str = "name", *, least: int = 1) -> str:
     return name
 
 
+def check_attribute_name(name: Any, version: str, what: str) -> None:
+    """Check the name of an attribute; `v2` refuses names that `v1` takes.
+
+    Raises:
+        TypeError: not text.
+        ValueError: it is empty or holds characters that cannot be in a name.
+    """
+    if version == "v2":
+        check_name(name, what)
+    elif not isinstance(name, str):
+        raise TypeError(f"{what} must be text, got {type(name).__name__}")
+    elif not name.strip() or "\0" in name:
+        raise ValueError(f"{what} is empty or holds a NUL character; rename it")
+
+
 def check_attributes(attributes: Any, version: str, *, where: str = "attributes", zone: tzinfo | None = None) -> dict[str, Any]:
     """Check a mapping of attributes and convert its values for sending (see `airflow_provider.engagement.wire.values`).
 
@@ -56,12 +71,7 @@ def check_attributes(attributes: Any, version: str, *, where: str = "attributes"
         raise TypeError(f"{where} must be a mapping of names to values, got {type(attributes).__name__}")
     checked: dict[str, Any] = {}
     for name, value in attributes.items():
-        if version == "v2":
-            check_name(name, f"the attribute name in {where}")
-        elif not isinstance(name, str):
-            raise TypeError(f"the attribute name in {where} must be text, got {type(name).__name__}")
-        elif not name.strip() or "\0" in name:
-            raise ValueError(f"the attribute name in {where} is empty or holds a NUL character; rename it")
+        check_attribute_name(name, version, f"the attribute name in {where}")
         checked[name] = _value(value, f"{where}[{name!r}]", zone)
     return checked
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar, Final, cast
 
 from airflow_provider.engagement.base import EngagementHook
 from airflow_provider.engagement.connection import ConnectionFields
@@ -23,7 +23,8 @@ Attributes = Mapping[str, Any]
 Moment = datetime | date | str | None
 """A date with time and zone, a date, or ISO 8601 text."""
 
-_GONE = ("E1001", "E1002", "E1003", "E1004", api.NO_SESSION, "E0061")
+GONE: Final = ("E1001", "E1002", "E1003", "E1004", api.NO_SESSION, "E0061")
+"""Codes of a 404 that mean that the object does not exist; others mean a wrong address, project or environment."""
 
 
 class UsertourBaseHook(EngagementHook):
@@ -81,7 +82,7 @@ class UsertourBaseHook(EngagementHook):
         try:
             return cast("records.Deleted", self._send(name, query, **ids))
         except NotFound as error:
-            if error.problem.code not in _GONE:
+            if error.problem.code not in GONE:
                 raise
             return records.Deleted(raw={}, deleted=False)
 

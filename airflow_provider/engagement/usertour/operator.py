@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
 
+from airflow_provider.engagement.base import failing_fast
+
 if TYPE_CHECKING:
+    from airflow.sdk import Context
+
     from airflow_provider.engagement.usertour.hooks import UsertourHook
 
 
@@ -33,3 +37,11 @@ class UsertourOperator(BaseOperator):
         from airflow_provider.engagement.usertour.hooks import UsertourHook
 
         return UsertourHook(self.usertour_conn_id)
+
+    def send_row(self, kind: str, row: Mapping[str, Any], context: Context) -> Any:
+        """Send one user, company or event, and give the answer; None where an earlier try of the task got it."""
+        from airflow_provider.engagement.bulk.task import run_row
+        from airflow_provider.engagement.usertour.plan import make_target
+
+        with failing_fast():
+            return run_row(self.hook, row, make_target(self.hook, kind, check_dropped=False), context)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider.engagement.base import failing_fast, never_twice
+from airflow_provider.engagement.base import failing_fast
 from airflow_provider.engagement.bulk.operator import RowsOperator
 from airflow_provider.engagement.usertour.operator import UsertourOperator
 from airflow_provider.engagement.usertour.webhook_operators import (
@@ -19,7 +19,8 @@ from airflow_provider.engagement.usertour.webhook_operators import (
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from airflow_provider.engagement.bulk.plan import MakeCall
+    from airflow_provider.engagement.bulk.plan import Target
+    from airflow_provider.engagement.usertour.records import Event
 
 __all__ = [
     "UsertourCreateWebhookSubscriptionOperator",
@@ -83,8 +84,9 @@ class UsertourUpsertUserOperator(UsertourOperator):
 
     def execute(self, context: Context) -> str:
         """Send the user."""
-        with failing_fast():
-            return self.hook.upsert_user(self.user_id, self.attributes, companies=self.companies, memberships=self.memberships).id
+        row = {"id": self.user_id, "attributes": self.attributes, "companies": self.companies, "memberships": self.memberships}
+        self.send_row("users", row, context)
+        return str(self.user_id)
 
 
 class UsertourUpsertCompanyOperator(UsertourOperator):
@@ -112,8 +114,8 @@ class UsertourUpsertCompanyOperator(UsertourOperator):
 
     def execute(self, context: Context) -> str:
         """Send the company."""
-        with failing_fast():
-            return self.hook.upsert_company(self.company_id, self.attributes).id
+        self.send_row("companies", {"id": self.company_id, "attributes": self.attributes}, context)
+        return str(self.company_id)
 
 
 class UsertourUpsertMembershipOperator(UsertourOperator):
@@ -180,7 +182,7 @@ class UsertourTrackEventOperator(UsertourOperator):
         **kwargs: `usertour_conn_id`, and as for every operator.
 
     Returns:
-        The event's id.
+        The event's id; None where the task was killed after the answer had come, and retried.
 
     Raises:
         AirflowFailException: unusable arguments or a connection for v1 (before anything is sent), a final no, or an event in doubt.
@@ -206,16 +208,11 @@ class UsertourTrackEventOperator(UsertourOperator):
         self.attributes = attributes
         self.time = time
 
-    def execute(self, context: Context) -> str:
+    def execute(self, context: Context) -> str | None:
         """Send the event."""
-        with failing_fast(), never_twice("the event"):
-            return self.hook.track_event(
-                self.event_name,
-                user_id=self.user_id,
-                company_id=self.company_id or None,
-                attributes=self.attributes,
-                time=self.time or None,
-            ).id
+        row = {"name": self.event_name, "userId": self.user_id, "companyId": self.company_id or None, "attributes": self.attributes}
+        sent: Event | None = self.send_row("events", {**row, "occurredAt": self.time or None}, context)
+        return None if sent is None else sent.id
 
 
 class UsertourDeleteUserOperator(UsertourOperator):
@@ -330,21 +327,23 @@ class UsertourRowsOperator(UsertourOperator, RowsOperator):
 
     Args:
         check_dropped: compare what v1 answers with what was sent.
-        **kwargs: `rows`, `timezone`, and what else `RowsOperator` takes, which also tells result and errors.
+        **kwargs: `rows`, and what else `RowsOperator` takes, which also tells result and errors.
     """
 
     template_fields: Sequence[str] = ("usertour_conn_id", *RowsOperator.template_fields)
-    kind = ""
+    target = ""
 
     def __init__(self, *, check_dropped: bool = True, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.check_dropped = check_dropped
 
-    def make_call(self) -> MakeCall:
-        """Say what a row becomes."""
-        from airflow_provider.engagement.usertour.plan import make_row_calls
+    def make_target(self) -> Target:
+        """Say where the rows go."""
+        from airflow_provider.engagement.usertour.plan import make_target
 
-        return make_row_calls(self.kind, self.hook.account, timezone=self.timezone or None, check_dropped=self.check_dropped)
+        return make_target(
+            self.hook, self.target, timezone=self.timezone or None, check_dropped=self.check_dropped, preflight=self.preflight
+        )
 
 
 class UsertourUpsertUsersOperator(UsertourRowsOperator):
@@ -355,8 +354,7 @@ class UsertourUpsertUsersOperator(UsertourRowsOperator):
     errors are those of `UsertourRowsOperator`.
     """
 
-    what = "users"
-    kind = "user"
+    target = what = "users"
 
 
 class UsertourUpsertCompaniesOperator(UsertourRowsOperator):
@@ -366,17 +364,16 @@ class UsertourUpsertCompaniesOperator(UsertourRowsOperator):
     of `UsertourRowsOperator`.
     """
 
-    what = "companies"
-    kind = "company"
+    target = what = "companies"
 
 
 class UsertourTrackEventsOperator(UsertourRowsOperator):
     """Track many events; API v2 only (https://docs.usertour.io/api-reference/events/track-an-event).
 
-    A row is `{"name", "userId", "companyId", "attributes", "occurredAt"}`. Events have no idempotency key: one whose answer was lost
-    is reported in doubt, not sent again, and a task that sent some events is not retried by itself. All other arguments, the
-    result and the errors are those of `UsertourRowsOperator`.
+    A row is `{"name", "userId", "companyId", "attributes", "occurredAt"}`. Events have no idempotency key: by default one whose answer
+    was lost is reported in doubt, not sent again (see `delivery`). All other arguments, the result and the errors are those of
+    `UsertourRowsOperator`.
     """
 
-    what = "events"
-    kind = "event"
+    target = what = "events"
+    keyed = False

@@ -19,20 +19,19 @@ def user_calls(account: Account, body: Any, *, timezone: Any = None) -> tuple[st
     """Make the calls that upsert a user: one in v1; in v2 the user's, then its companies' and memberships', each repeatable.
 
     Returns:
-        The user's id, the calls (the user's own first), and the attributes sent.
+        The user's id, the calls (the user's own first), and the body that was checked.
 
     Raises:
         ValueError: the user cannot be sent (`TypeError` likewise).
     """
     user = check_user(body, account.version, timezone=timezone)
-    attributes = user.get("attributes", {})
     if account.version == "v1":
-        return user["id"], (account.call("upsert_user", None, user),), attributes
+        return user["id"], (account.call("upsert_user", None, user),), user
     calls = [account.call("upsert_user", None, _rest(user), user_id=user["id"])]
     memberships = [*user.get("memberships", ()), *({"company": company} for company in user.get("companies", ()))]
     for membership in memberships:
         calls += membership_calls(account, user["id"], membership)
-    return user["id"], tuple(calls), attributes
+    return user["id"], tuple(calls), user
 
 
 def membership_calls(account: Account, user_id: str, membership: Mapping[str, Any]) -> Calls:
@@ -52,7 +51,7 @@ def company_calls(account: Account, body: Any, *, timezone: Any = None) -> tuple
         call = account.call("upsert_company", None, company)
     else:
         call = account.call("upsert_company", None, _rest(company), company_id=company["id"])
-    return company["id"], (call,), company.get("attributes", {})
+    return company["id"], (call,), company
 
 
 def event_call(account: Account, body: Any, *, timezone: Any = None) -> Call[Any]:

@@ -31,6 +31,8 @@ class UsertourContentSessionSensor(ContentSessionSensor):
 
     Args:
         company_id: only sessions started under this company count.
+        fail_if_ended: fail without a retry when the session ended without being completed, or when so many of `user_ids` have ended all
+            of theirs that it can never hold. Somebody may still begin anew: use it where you do not show the content twice.
         usertour_conn_id: id of a connection of type `usertour`.
         **kwargs: what to wait for and how: see `ContentSessionSensor`, whose `group_id` is called `company_id` here.
     """
@@ -42,11 +44,19 @@ class UsertourContentSessionSensor(ContentSessionSensor):
     )
     trigger_class: ClassVar[type[WatchTrigger]] = UsertourContentSessionTrigger
 
-    def __init__(self, *, company_id: str | XComArg | None = None, usertour_conn_id: str = "usertour_default", **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *,
+        company_id: str | XComArg | None = None,
+        fail_if_ended: bool = False,
+        usertour_conn_id: str = "usertour_default",
+        **kwargs: Any,
+    ) -> None:
         if "group_id" in kwargs:
             raise TypeError(f"{type(self).__name__} takes company_id, not group_id: Usertour's groups are companies")
         super().__init__(**kwargs)
         self.company_id = company_id
+        self.fail_if_ended = fail_if_ended
         self.usertour_conn_id = usertour_conn_id
 
     @cached_property
@@ -60,4 +70,5 @@ class UsertourContentSessionSensor(ContentSessionSensor):
         """Make the condition of the rendered arguments, for the account of the connection."""
         told = asdict(super().make_condition())
         account = self.hook.account
-        return UsertourCondition(**{**told, "group_id": self.company_id or None}, **asdict(account))
+        own = {"group_id": self.company_id or None, "fail_if_ended": self.fail_if_ended}
+        return UsertourCondition(**{**told, **own}, **asdict(account))

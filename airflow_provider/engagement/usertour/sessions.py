@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from airflow_provider.engagement.usertour import records
 from airflow_provider.engagement.usertour.account import Account
 from airflow_provider.engagement.usertour.api import MAX_PAGE, Version
 from airflow_provider.engagement.usertour.walk import incomplete, tolerant
-from airflow_provider.engagement.watch.condition import Condition, Done, Waiting, WatchedSession
-from airflow_provider.engagement.watch.poll import Asking
-from airflow_provider.engagement.watch.source import SessionSource, ask
+from airflow_provider.engagement.watch.condition import Condition, Done, Failed, Verdict, Waiting
+from airflow_provider.engagement.watch.content import ContentSessions, Wanted
+from airflow_provider.engagement.watch.source import SessionSource, plain_answers
+from airflow_provider.engagement.watch.standing import WatchedSession
 from airflow_provider.engagement.wire.message import Query
 
 
@@ -34,58 +37,93 @@ class UsertourCondition(Condition):
         return Account(self.version, self.project_id, self.environment_id)
 
 
+class UsertourContentSessions(ContentSessions):
+    """The sessions of one content, as far as v1 tells (see `usertour.walk`).
+
+    Where v1 may have kept a session back, what was reached is reached all the same, and what was not may still be: only a rate is
+    nothing that can be known then.
+
+    Args:
+        account: where they are.
+        content_id: which content.
+    """
+
+    def __init__(self, account: Account, content_id: str) -> None:
+        self._ties: dict[str, None] = {}
+        source = sessions_of(account, self._ties)
+        super().__init__(source, content_id)
+        self._listing, self._query = source.listing, newest(content_id, None, False)
+
+    def decide(self, condition: Wanted) -> Verdict:
+        """Say whether a condition holds among the sessions read."""
+        verdict = super().decide(condition)
+        if not self._ties or not isinstance(condition, Condition):
+            return verdict
+        if isinstance(verdict, Done) and condition.min_completion_rate is not None and not condition.user_ids:
+            remedy = "Use API v2, or min_completed in place of min_completion_rate"
+            return Failed(f"Incomplete: {incomplete(self._listing, self._query, self._ties, verdict.detail['sessions'], remedy=remedy)}")
+        return Waiting({**verdict.detail, "unproved": list(self._ties)[:3]}) if isinstance(verdict, Waiting) else verdict
+
+
 def view(session: records.ContentSession) -> WatchedSession:
     """Take from a session what conditions look at. Completed is who reached the end, in both versions: not who dismissed it."""
+    finished = session.finished
     return WatchedSession(
         id=session.id,
         user_id=session.user_id,
         group_id=session.company_id,
-        completed=session.finished,
+        completed=finished,
         created_at=session.created_at,
         preview=bool(session.is_preview),
+        ended=session.ended,
+        completed_at=(session.completed_at or session.last_activity_at) if finished else None,
+        last_activity_at=session.last_activity_at,
     )
 
 
-def query(condition: Condition) -> Query:
-    """Make the list's query: newest first by creation, which never moves and is never null; by user where there is one."""
+def newest(content_id: str, user_id: str | None, answers: bool) -> Query:
+    """Make the list's query: newest first by creation, which never moves and is never null."""
     return {
-        "contentId": condition.content_id,
-        "userId": condition.user_ids[0] if len(condition.user_ids) == 1 else None,
+        "contentId": content_id,
+        "userId": user_id,
         "orderBy": "-createdAt",
+        "expand": "answers" if answers else None,
         "limit": MAX_PAGE,
     }
 
 
-def source(account: Account, ties: dict[str, None] | None = None) -> SessionSource:
+def sessions_of(account: Account, ties: dict[str, None] | None = None) -> SessionSource:
     """Say how the account's sessions are read.
 
     Args:
         account: which.
         ties: given the moments of v1 of which not every session may have come (see `usertour.walk.v1_walk`).
     """
+
+    def unpublished(content: records.Content) -> str | None:
+        if content.deleted:
+            return "was deleted"
+        return None if _published(account, content) else "is not published"
+
     return SessionSource(
-        get=lambda session_id: account.call("get_content_session", session_id=session_id),
+        get=lambda session_id, answers: account.call("get_content_session", _expand(answers), session_id=session_id),
         listing=tolerant(account.endpoint("list_content_sessions"), ties),
-        query=query,
+        newest=newest,
         view=view,
+        answers=lambda session: plain_answers(session.answers),
+        get_content=lambda content_id: account.call("get_content", content_id=content_id),
+        unpublished=unpublished,
+        get_user=lambda user_id: account.call("get_user", user_id=user_id),
+        unproved=ties,
     )
 
 
-def watch(condition: UsertourCondition) -> Asking:
-    """Read a condition's sessions, as far as it takes to judge them.
+def _expand(answers: bool) -> Mapping[str, Any]:
+    return {"expand": "answers" if answers else None}
 
-    Where v1 may have kept a session back (see `usertour.walk`), what was reached is reached all the same, and what was not may still be:
-    only a rate is nothing that can be known then.
 
-    Raises:
-        Incomplete: the rate is reached among the sessions that came, but v1 cannot prove that all did.
-    """
-    ties: dict[str, None] = {}
-    read = source(condition.account, ties)
-    verdict = yield from ask(condition, read)
-    if not ties:
-        return verdict
-    if isinstance(verdict, Done) and condition.min_completion_rate is not None:
-        count = int(verdict.detail["sessions"])
-        raise incomplete(read.listing, query(condition), ties, count, remedy="Use API v2, or min_completed in place of min_completion_rate")
-    return Waiting({**verdict.detail, "unproved": list(ties)[:3]}) if isinstance(verdict, Waiting) else verdict
+def _published(account: Account, content: records.Content) -> bool:
+    """v1 tells the version published in the key's environment, v2 lists the environments it is published in."""
+    if account.version == "v1":
+        return content.published_version_id is not None
+    return any(item.get("environmentId") == account.environment_id and item.get("published", True) for item in content.environments or ())

@@ -11,7 +11,7 @@ from airflow.sdk import BaseSensorOperator, PokeReturnValue, conf
 from airflow.sdk.exceptions import AirflowFailException, AirflowSensorTimeout, AirflowSkipException, AirflowTaskTimeout
 
 from airflow_provider.engagement.base import failing_fast, rendered_texts
-from airflow_provider.engagement.watch.condition import Condition, Done, Failed
+from airflow_provider.engagement.watch.condition import Condition, Done, Failed, counts_of
 from airflow_provider.engagement.watch.poll import poll
 from airflow_provider.engagement.watch.trigger import WatchTrigger
 
@@ -115,7 +115,7 @@ class WatchSensor(BaseSensorOperator):
             verdict = poll(self.hook.get_conn(), self.trigger_class.ask(condition.to_dict()))
         if isinstance(verdict, Failed):
             raise AirflowFailException(verdict.reason)
-        self.log.info("%s: %s", type(verdict).__name__, verdict.detail)
+        self.log.info("%s: %s", type(verdict).__name__, counts_of(verdict.detail))
         return PokeReturnValue(is_done=isinstance(verdict, Done), xcom_value=dict(verdict.detail))
 
     def execute_complete(self, context: Context, event: Mapping[str, Any] | None = None) -> Any:
@@ -129,8 +129,8 @@ class WatchSensor(BaseSensorOperator):
         """
         status = (event or {}).get("status")
         if event is not None and status == "done":
-            self.log.info("Done: %s", event["detail"])
-            return event["detail"]
+            self.log.info("Done: %s", counts_of(event["detail"]))
+            return self.complete(event["detail"])
         error: BaseException
         if status == "timeout":
             said = f"the condition did not hold within {self._patience():g} s"
@@ -142,6 +142,10 @@ class WatchSensor(BaseSensorOperator):
         if self.soft_fail or self.never_fail:
             raise AirflowSkipException(f"skipped instead of failed: {error}") from error
         raise error
+
+    def complete(self, detail: dict[str, Any]) -> dict[str, Any]:
+        """Add to the trigger's result what the sensor was asked for beside it."""
+        return detail
 
     def _patience(self) -> float:
         """Seconds to wait at the most: Airflow enforces neither `timeout` nor `execution_timeout` on a deferred task."""
@@ -155,17 +159,25 @@ class ContentSessionSensor(WatchSensor):
     Args:
         session_id: wait for this session alone.
         content_id: wait for sessions of this flow, checklist, launcher or survey.
-        user_ids: every one of these users must have completed it: a list, one id, or an upstream task's output.
+        user_ids: the cohort: only these users count, and every one of them must have completed it unless `min_completed` or
+            `min_completion_rate` is given. A list, one id, or an upstream task's output.
         group_id: only sessions started under this group (company) count.
         min_completed: at least so many users must have completed it; 1 where nothing else is asked for.
-        min_completion_rate: at least this share (above 0, at most 1) of the users who began must have completed it.
+        min_completion_rate: at least this share (above 0, at most 1) must have completed it: of `user_ids`, or else of the users who
+            began it.
         since: only sessions created at or after this moment count: a datetime with a time zone, or ISO 8601 text.
         include_previews: count team members' previews of drafts too.
+        fail_if_user_deleted: fail without a retry when so many of `user_ids` do not exist that it can never hold. Those without a session
+            are looked up, at most ten a poll.
+        fail_if_unpublished: fail without a retry when the content is not published or was deleted; a request more a poll.
+        include_answers: return the survey answers of the sessions too. They become an XCom, and may be personal data.
         **kwargs: as for every sensor: `deferrable`, `max_consecutive_failures` (failed polls in a row that a deferred sensor
             survives), `poke_interval`, `timeout`, `mode`, `soft_fail`, …
 
     Returns:
-        Counts (`completed`, `users`, `sessions`), and `session_ids` where a session or users were asked for.
+        Counts (`completed`, `users` who began it, `sessions`, and `wanted` for `user_ids`); `session_ids` of the sessions that were
+        completed, of each user the first, and when they were in `completed_at`; `answers` if asked for, by session id. Of more than 1,000
+        sessions the rest is only counted, as `session_ids_left_out`.
     """
 
     template_fields: Sequence[str] = (
@@ -189,6 +201,9 @@ class ContentSessionSensor(WatchSensor):
         min_completion_rate: float | str | None = None,
         since: datetime | XComArg | str | None = None,
         include_previews: bool = False,
+        fail_if_user_deleted: bool = False,
+        fail_if_unpublished: bool = False,
+        include_answers: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -200,6 +215,16 @@ class ContentSessionSensor(WatchSensor):
         self.min_completion_rate = min_completion_rate
         self.since = since
         self.include_previews = include_previews
+        self.fail_if_user_deleted = fail_if_user_deleted
+        self.fail_if_unpublished = fail_if_unpublished
+        self.include_answers = include_answers
+
+    def complete(self, detail: dict[str, Any]) -> dict[str, Any]:
+        """Add the survey answers, if they are wanted; they do not come by the trigger, whose events are logged."""
+        if not self.include_answers:
+            return detail
+        with failing_fast():
+            return poll(self.hook.get_conn(), self.trigger_class.enrich(self.condition().to_dict(), detail))
 
     def make_condition(self) -> Condition:
         """Make the condition of the rendered arguments."""
@@ -215,6 +240,9 @@ class ContentSessionSensor(WatchSensor):
             min_completion_rate=number("min_completion_rate", self.min_completion_rate, float),
             since=self.since.isoformat() if isinstance(self.since, datetime) else cast("str", self.since) or None,
             include_previews=self.include_previews,
+            fail_if_user_deleted=self.fail_if_user_deleted,
+            fail_if_unpublished=self.fail_if_unpublished,
+            include_answers=self.include_answers,
         )
 
 

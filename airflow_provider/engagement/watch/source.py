@@ -1,78 +1,73 @@
-"""How a vendor's sessions are read for a condition; pure, driven by both clients."""
+"""What a vendor says about reading its content sessions; pure."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
-from airflow_provider.engagement.watch.condition import Condition, Done, Verdict, WatchedSession, judge
-from airflow_provider.engagement.watch.poll import Asking
+from airflow_provider.engagement.watch.standing import WatchedSession
 from airflow_provider.engagement.wire.endpoint import Endpoint
-from airflow_provider.engagement.wire.errors import Rejected
 from airflow_provider.engagement.wire.message import Call, Query
-from airflow_provider.engagement.wire.page import Page, drive, walk
+from airflow_provider.engagement.wire.page import Page
+
+PAGE = 100
+"""Sessions on a page."""
+
+
+@dataclass(frozen=True, slots=True)
+class Movements:
+    """How a content's sessions are listed by last activity.
+
+    Attributes:
+        last_first: makes the query that begins with the session that moved last.
+        forwards: makes the query that ends with it, and begins behind a session (the second argument) if one is named. Where sessions
+            that never moved come first in the one list, they come last in the other.
+    """
+
+    last_first: Callable[[str], Query]
+    forwards: Callable[[str, str | None], Query]
 
 
 @dataclass(frozen=True, slots=True)
 class SessionSource:
-    """What a vendor says about reading its sessions.
+    """How a vendor's sessions are read.
 
     Attributes:
-        get: makes the call for one session by its id.
-        listing: the endpoint that lists sessions, newest first when asked with `query`.
-        query: makes the list's query for a condition.
-        view: turns the vendor's record into what conditions look at.
+        get: makes the call for one session by its id, with its answers if the second argument says so.
+        listing: the endpoint that lists sessions.
+        newest: makes the query for a content's sessions (the second argument: of one user; the third: with answers), newest first by
+            creation, which never moves and is never null.
+        view: takes from a record what conditions look at.
+        answers: takes the answers from a record.
+        get_content: makes the call for a content.
+        unpublished: says of a content's record what became of it, or None while people can see it.
+        get_user: makes the call for a user.
+        movements: how sessions are listed by last activity; None where the vendor cannot order by it.
+        unproved: moments of which the list may have kept sessions back, noted as its pages are read.
     """
 
-    get: Callable[[str], Call[Any]]
+    get: Callable[[str, bool], Call[Any]]
     listing: Endpoint[Page[Any]]
-    query: Callable[[Condition], Query]
+    newest: Callable[[str, str | None, bool], Query]
     view: Callable[[Any], WatchedSession]
+    answers: Callable[[Any], list[dict[str, Any]]]
+    get_content: Callable[[str], Call[Any]]
+    unpublished: Callable[[Any], str | None]
+    get_user: Callable[[str], Call[Any]]
+    movements: Movements | None = None
+    unproved: dict[str, None] | None = None
 
 
-class Reading:
-    """The sessions read so far in one poll, and whether more are needed."""
-
-    def __init__(self, condition: Condition, source: SessionSource) -> None:
-        self._condition = condition
-        self._source = source
-        self._since = condition.since_moment
-        self._sessions: dict[str, WatchedSession] = {}
-
-    def add(self, records: list[Any]) -> bool:
-        """Take in a page, newest first.
-
-        Returns:
-            Whether the next page is needed: no, once the page reaches behind `since` or the condition is known to hold.
-        """
-        views = [self._source.view(record) for record in records]
-        self._sessions.update((view.id, view) for view in views)
-        if self._since is not None and any(view.created_at is not None and view.created_at < self._since for view in views):
-            return False
-        return not (self._condition.settled_early and isinstance(self.verdict(), Done))
-
-    def verdict(self) -> Verdict:
-        """Judge what was read."""
-        return judge(self._condition, self._sessions.values())
-
-
-def ask(condition: Condition, source: SessionSource) -> Asking:
-    """Read a condition's sessions, as far as it takes to judge them."""
-    reading = Reading(condition, source)
-    if condition.session_id is not None:
-        reading.add([(yield source.get(condition.session_id))])
-        return reading.verdict()
-    walked = walk(source.listing, source.query(condition))
-    step = drive(walked)
-    while step is not None:
-        answer: Page[Any] | Rejected | None = None
-        if not isinstance(step, Page):
-            try:
-                answer = yield step
-            except Rejected as error:
-                answer = error
-        elif not reading.add(step.items):
-            break
-        step = drive(walked, answer)
-    return reading.verdict()
+def plain_answers(answers: Iterable[Any] | None) -> list[dict[str, Any]]:
+    """Give answers as JSON values; of an unexpanded or empty list, none."""
+    return [
+        {
+            "question_cvid": answer.question_cvid,
+            "question_name": answer.question_name,
+            "answer_type": answer.answer_type,
+            "answer_value": float(answer.answer_value) if isinstance(answer.answer_value, Decimal) else answer.answer_value,
+        }
+        for answer in answers or ()
+    ]

@@ -93,6 +93,8 @@ class _Shared:
             asked = retry_after(response.headers)
             raise error_from(self.config.dialect, call.request, response, asked, self.config.scrub)
         try:
+            if call.raw:
+                return call.read(response.body)
             return call.read(response.json() if response.body else None)
         except _UNREADABLE as error:
             kind = response.headers.get("content-type", "none")

@@ -36,6 +36,7 @@ class Endpoint(Generic[T]):
         repeatable: whether sending it twice does the same as sending it once; a function of the body where it depends on it.
         next_query: for lists, the query of the next page, or None after the last.
         walk: for lists whose pages cannot simply be followed, their own way over them (see `wire.page.walk`).
+        raw: `read` is given the answer's bytes, for a reader that decodes only what it needs.
     """
 
     method: str
@@ -49,6 +50,7 @@ class Endpoint(Generic[T]):
     repeatable: bool | Callable[[Mapping[str, Any]], bool] = True
     next_query: Callable[[T, Query], Query | None] | None = None
     walk: Callable[[Any, Query, int | None], Generator[Any, Any, None]] | None = None
+    raw: bool = False
 
     def call(self, query: Query | None = None, json: Mapping[str, Any] | None = None, **ids: str) -> Call[T]:
         """Make the call.
@@ -69,7 +71,7 @@ class Endpoint(Generic[T]):
             path = path.format(**{key: encode_segment(key, value) for key, value in ids.items()})
         repeatable = self.repeatable if isinstance(self.repeatable, bool) else self.repeatable(json or {})
         body = None if json is None else encode_json(json)
-        return Call(Request(self.method, path, encode_query(sent), body, repeatable), self.read)
+        return Call(Request(self.method, path, encode_query(sent), body, repeatable), self.read, self.raw)
 
     def match(self, method: str, path: str) -> dict[str, str] | None:
         """Say whether a request line is for this endpoint: the decoded ids of its path, or None."""

@@ -19,7 +19,7 @@ Query = Mapping[str, Any]
 _PATH = re.compile(r"(?!.*/(?:\.|%2[eE]){1,2}(?:/|$))/(?!/)[!-\"$->@-~]*")
 """One leading slash, then visible ASCII but `#` and `?`, no dot segments: nothing that could lead to another host or path."""
 
-_encoder = msgspec.json.Encoder(decimal_format="number")
+_encoder = msgspec.json.Encoder(decimal_format="number", order="deterministic")
 _decoder = msgspec.json.Decoder()
 _DOTS = re.compile(r"\.{1,2}")
 
@@ -76,14 +76,21 @@ class Response:
 
 @dataclass(frozen=True, slots=True)
 class Call(Generic[T]):
-    """A request and how to read the decoded body of its answer."""
+    """A request and how to read its answer.
+
+    Attributes:
+        request: what is sent.
+        read: is given the answer's decoded body, None if it is empty.
+        raw: `read` is given the body's bytes instead.
+    """
 
     request: Request
     read: Callable[[Any], T]
+    raw: bool = False
 
 
 def encode_json(value: Any) -> bytes:
-    """Encode to JSON: integers of any size stay integers, `Decimal` becomes a number without loss."""
+    """Encode to JSON: integers of any size stay integers, `Decimal` becomes a number without loss, equal objects become equal bytes."""
     return _encoder.encode(value)
 
 
