@@ -11,7 +11,7 @@ project = "airflow-provider-engagement"
 author = "the authors of airflow-provider-engagement"
 release = airflow_provider.engagement.__version__
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "docstrings", "endpoints"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "docstrings", "endpoints", "resources"]
 exclude_patterns = ["_build", "_ext"]
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3

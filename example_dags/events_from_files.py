@@ -30,7 +30,7 @@ PATH = Param("s3://analytics/userflow-events", type="string", description="A fol
     schedule=CronDataIntervalTimetable("0 1 * * *", timezone="UTC"),
     start_date=datetime(2026, 1, 1),
     catchup=False,
-    default_args={"retries": 3, "retry_delay": timedelta(minutes=2), **retry_policy()},
+    default_args={"retries": 3, "retry_delay": timedelta(minutes=2)} | retry_policy(),
     params={"path": PATH},
     doc_md=__doc__,
     tags=["userflow", "example"],
@@ -54,7 +54,7 @@ def events_from_files() -> None:
 @dag(
     schedule=None,
     params={"rejects": Param("s3://analytics/userflow-events/rejects/2026-11-22", type="string", description="The rejects, mended.")},
-    default_args={"retries": 3, "retry_delay": timedelta(minutes=2), **retry_policy()},
+    default_args={"retries": 3, "retry_delay": timedelta(minutes=2)} | retry_policy(),
     doc_md="Sends rejected events again. Rows in doubt are left out: they may have arrived.",
     tags=["userflow", "example"],
 )
@@ -68,6 +68,7 @@ def replay_rejected_events() -> None:
         mapping=EVENTS,
         timezone="UTC",
         delivery="at_most_once",
+        rejects_path="{{ params.rejects }}-again",
     )
 
 

@@ -57,8 +57,9 @@ def react_to_completions() -> None:
         sql_conn_id="analytics_database",
         table_prefix="onboarding_",  # a table belongs to one task
         outlets=[READ],
+        multiple_outputs=True,
     )
-    mark_users = SqlToUserflowOperator(
+    SqlToUserflowOperator(
         task_id="mark_users",
         sql=COMPLETED,
         parameters={"start": read_news.output["start"], "end": read_news.output["end"]},  # the window, and no people, pass through XCom
@@ -67,7 +68,6 @@ def react_to_completions() -> None:
         mapping=RowMapping(operations={"onboarded_at": "set_once"}),  # whoever completes it again stays as they are
         mode="update_only",  # who was deleted meanwhile is not made again
     )
-    read_news >> mark_users
 
 
 react_to_completions()

@@ -78,7 +78,7 @@ def claimed_events(context: Context, jinja_env: object) -> Iterator[dict[str, An
 @dag(
     schedule=[Asset("warehouse_loaded")],
     max_active_runs=1,
-    default_args={"retries": 2, "retry_delay": timedelta(seconds=30), **retry_policy()},
+    default_args={"retries": 2, "retry_delay": timedelta(seconds=30)} | retry_policy(),
     params={
         "flow_id": Param("onboarding", type="string", description="The onboarding flow's id, from its address in Userflow."),
         "export_path": Param(

@@ -27,7 +27,7 @@ CONNECTION = "{{ params.connection }}"
     schedule=CronDataIntervalTimetable("0 0 * * *", timezone="UTC"),
     start_date=datetime(2026, 1, 1),
     catchup=False,
-    default_args={"retries": 2, "retry_delay": timedelta(minutes=5), **retry_policy()},
+    default_args={"retries": 2, "retry_delay": timedelta(minutes=5)} | retry_policy(),
     params={
         "connection": Param("usertour_default", type="string", description="A connection of type Usertour."),
         "companies_path": Param("s3://analytics/companies.jsonl", type="string", description="One company with its members a line."),

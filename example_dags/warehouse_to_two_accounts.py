@@ -20,6 +20,7 @@ from airflow_provider.engagement.userflow.transfers import SqlToUserflowOperator
 ACCOUNTS = ("userflow_eu", "userflow_us")
 """Connections, each with a pool of the same name."""
 
+INTERVAL = {"start": "{{ data_interval_start }}", "end": "{{ data_interval_end }}"}
 CHANGED = "WHERE region = %(region)s AND updated_at >= %(start)s AND updated_at < %(end)s"
 PUSHES = (
     {"target": "groups", "sql": f"SELECT id, name, plan FROM regional_companies {CHANGED}"},
@@ -31,7 +32,7 @@ PUSHES = (
     schedule=CronDataIntervalTimetable("30 2 * * *", timezone="UTC"),  # each run has a day to look at
     start_date=datetime(2026, 1, 1),
     catchup=False,
-    default_args={"retries": 3, "retry_delay": timedelta(minutes=5), **retry_policy()},
+    default_args={"retries": 3, "retry_delay": timedelta(minutes=5)} | retry_policy(),
     params={"path": Param("s3://analytics/userflow-accounts", type="string", description="Where rejects are kept: any storage.")},
     doc_md=__doc__,
     tags=["userflow", "example"],
@@ -45,19 +46,7 @@ def warehouse_to_two_accounts() -> None:
             pool=account,  # one slot: the account's limit is one task's at a time
             sql_conn_id="product_database",
             rejects_path="{{ params.path }}/rejects",
-        ).expand_kwargs(
-            [
-                {
-                    **push,
-                    "parameters": {
-                        "region": account.removeprefix("userflow_"),
-                        "start": "{{ data_interval_start }}",
-                        "end": "{{ data_interval_end }}",
-                    },
-                }
-                for push in PUSHES
-            ]
-        )
+        ).expand_kwargs([push | {"parameters": {"region": account.removeprefix("userflow_")} | INTERVAL} for push in PUSHES])
 
 
 warehouse_to_two_accounts()

@@ -36,11 +36,11 @@ USERS = """
     default_args={
         "retries": 3,
         "retry_delay": timedelta(minutes=2),
-        **retry_policy(),
         "sql_conn_id": "product_database",
         "rejects_path": "{{ params.path }}/rejects",
         "plan_only": "{{ params.plan_only }}",
-    },
+    }
+    | retry_policy(),
     params={
         "path": Param("s3://analytics/userflow-sync", type="string", description="Where state and rejects are kept: any storage."),
         "plan_only": Param(False, type="boolean", description="Tell what would be sent and deleted, and do nothing."),

@@ -44,6 +44,21 @@ def asset_state_store(context: Context, asset: Asset) -> StateStore | None:
     return None if stores is None else cast("StateStore", stores[asset])
 
 
+def latest_asset_events(context: Context, asset: Asset, count: int) -> list[Any]:
+    """Give the latest events of an asset, which need be no inlet of the task.
+
+    Args:
+        context: the task's context.
+        asset: the asset.
+        count: how many at the most.
+
+    Returns:
+        Events as inlets have them, the latest first; none where nobody runs the task but a test.
+    """
+    inlets: Any = cast("dict[str, Any]", context).get("inlet_events")
+    return [] if inlets is None else list(type(inlets)([asset])[asset].ascending(False).limit(count))
+
+
 def count(name: str, amount: float, tags: dict[str, str]) -> None:
     """Add to one of Airflow's metrics; nothing happens unless statsd or OpenTelemetry is set up.
 

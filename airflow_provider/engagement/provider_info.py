@@ -43,21 +43,9 @@ def get_provider_info() -> dict[str, object]:
             {"integration-name": "Mirats Quanto", "python-modules": [f"{_MIRATS}.triggers"]},
         ],
         "transfers": [
-            {
-                "source-integration-name": "Userflow",
-                "target-integration-name": "Common IO",
-                "python-module": f"{_USERFLOW}.transfers",
-            },
-            {
-                "source-integration-name": "Usertour",
-                "target-integration-name": "Common IO",
-                "python-module": f"{_USERTOUR}.transfers",
-            },
-            {
-                "source-integration-name": "Mirats Quanto",
-                "target-integration-name": "Common IO",
-                "python-module": f"{_MIRATS}.transfers",
-            },
+            *_transfers("Userflow", _USERFLOW, ("to", "from")),
+            *_transfers("Usertour", _USERTOUR, ("to", "from")),
+            *_transfers("Mirats Quanto", _MIRATS, ("from",)),
         ],
         "asset-uris": [
             {
@@ -199,3 +187,16 @@ def _traffic_fields(about_timeout: str = "") -> dict[str, object]:
             "schema": {"type": "boolean", "default": False},
         },
     }
+
+
+def _transfers(vendor: str, package: str, directions: tuple[str, ...]) -> list[dict[str, str]]:
+    """Describe a vendor's transfers, to and from object storage and SQL databases."""
+    return [
+        {
+            "source-integration-name": vendor if direction == "from" else other,
+            "target-integration-name": other if direction == "from" else vendor,
+            "python-module": f"{package}.transfers",
+        }
+        for direction in directions
+        for other in ("Common IO", "Common SQL")
+    ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 WITHOUT_FOLDERS = frozenset({"s3", "s3a", "gs", "gcs", "abfs", "abfss", "adl", "az", "wasb", "wasbs", "oss", "r2"})
 """Object storages, where a file needs no folder: making one would ask for the right to make the bucket."""
@@ -37,7 +38,7 @@ def put(source: Path, destination: str, storage_conn_id: str | None) -> None:
     if target.protocol not in WITHOUT_FOLDERS:
         target.parent.mkdir(parents=True, exist_ok=True)
     if target.protocol in ("file", ""):  # whole or not at all: object storages commit on close, a file system shows every byte
-        part = Path(f"{target.path}.part")
+        part = Path(f"{target.path}.{uuid4().hex[:8]}.part")
         try:
             shutil.copyfile(source, part)
             part.replace(target.path)

@@ -29,8 +29,9 @@ from tests.benchmarks.table import Figure, table_of
 from tests.wire.pace_simulation import Outcome, Simulation
 
 LIMITS = (100, 600, 3000)
-OFFSETS = tuple(range(0, 60, 5))
-"""Seconds of the fixed window that are over when the client begins."""
+OFFSETS = tuple(range(0, 60, 3))
+"""Seconds of the fixed window that are over when the client begins. Tried at every half second, the limit unknown: no less than 0.90
+used, and more than 1 % refused once (100 a minute from 59.5 s: five of 492)."""
 SECONDS = 300.0
 LATENCY = 0.05
 CONCURRENCY = 32
@@ -199,18 +200,17 @@ def _figures(name: str, stated: bool, results: list[Result]) -> list[Figure]:
             Figure(f"limit stated, {name}: requests ÷ allowed", f"{least:.3f}", "≥ 0.98", least >= 0.98, note),
             Figure(f"limit stated, {name}: 429s", str(refused), "0", refused == 0),
         ]
-    later = max(result.share_later for result in results)
-    whole = max(result.share for result in results)
+    share = max(result.share for result in results)
     average = sum(result.share for result in results) / len(results)
     return [
         Figure(f"limit unknown, {name}: requests ÷ allowed after the first minute", f"{least:.3f}", "≥ 0.90", least >= 0.9, note),
         Figure(
-            f"limit unknown, {name}: share of 429s after the first minute",
-            f"{later:.2%}",
+            f"limit unknown, {name}: share of 429s in all five minutes",
+            f"{share:.2%}",
             "≤ 1 %",
-            later <= 0.01,
-            f"in all five minutes {average:.2%} on average, {whole:.2%} ({refused} requests) at the worst: "
-            + _each(results, lambda result: result.share, max, "{:.2%}"),
+            share <= 0.01,
+            f"{_each(results, lambda result: result.share, max, '{:.2%}')}; {refused} requests at the most, {average:.2%} on average; "
+            f"after the first minute {max(result.share_later for result in results):.2%} at the worst",
         ),
     ]
 

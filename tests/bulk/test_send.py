@@ -10,6 +10,7 @@ import pytest
 
 from airflow_provider.engagement.bulk import send as engine
 from airflow_provider.engagement.bulk.plan import RowCalls, Target
+from airflow_provider.engagement.bulk.progress import Progress
 from airflow_provider.engagement.bulk.send import FAILURES_IN_A_ROW
 from airflow_provider.engagement.emulator.faults import Drop, Latency, Status
 from airflow_provider.engagement.emulator.server import EmulatorServer
@@ -182,6 +183,20 @@ def test_a_server_that_stays_down_stops_it_and_no_upsert_is_in_doubt(run: Run) -
     assert isinstance(sender.stopped, ServerFailed)
     assert (run.counts.get("sent", 0), run.rejects()) == (0, [])
     assert unsent(run, 100) == 100
+
+
+def test_one_row_that_always_fails_does_not_hold_up_the_others(run: Run) -> None:
+    run.task.connect(concurrency=1)
+    run.task.server.faults.add(Status(status=500, times=5))  # as often as a call is tried
+    twice = {"id": people(1)[0]["id"], "attributes": {"name": "the second row of the same key"}}
+    sender = run.send([*people(50), twice])
+    assert isinstance(sender.stopped, ServerFailed)
+    assert (run.counts["sent"], run.rejects()) == (49, [])
+    assert run.saved[-1].items() >= {"finished": False, "low": 0, "above": [[1, 49]]}.items()  # the second waits for the first
+    sender = run.send([*people(50), twice], Progress.restore(run.saved[-1]))
+    assert sender.stopped is None
+    assert run.counts["sent"] == 51
+    assert run.task.users()[twice["id"]]["name"] == "the second row of the same key"
 
 
 def test_a_server_in_maintenance_stops_it_and_no_event_is_in_doubt(events: Run) -> None:

@@ -8,7 +8,7 @@ import random
 import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -23,7 +23,7 @@ FINAL_STATES = {"success", "failed", "upstream_failed", "skipped", "removed"}
 _START_SECONDS = 120
 _MOMENT_SECONDS = 120
 _LOOK_SECONDS = 0.1
-_TICK_SECONDS = 0.003
+_TICK_SECONDS = 0.005
 _END_SECONDS = 60
 
 
@@ -152,19 +152,23 @@ class Hunt:
             state, number, pid = self.metadata.task(self.run_id, self.task_id)
             if state in FINAL_STATES:
                 return None
-            if state == "running" and number > after and pid is not None and psutil.pid_exists(pid):
-                return number, _own_process(pid)
+            if state == "running" and number > after and pid is not None:
+                with suppress(psutil.NoSuchProcess):  # it ended just now
+                    return number, _own_process(pid)
             time.sleep(_LOOK_SECONDS)
         raise TimeoutError(f"try {after + 1} of {self.task_id} in {self.run_id} did not start within {_START_SECONDS} s")
 
     def _wait_for(self, moment: Moment, process: psutil.Process) -> bool:
         """Wait for a moment; False where the process ended before it."""
         due = self._condition(moment)
-        deadline = time.monotonic() + _MOMENT_SECONDS
+        began = looked = time.monotonic()
         while not due():
-            if not _alive(process):
-                return False
-            if time.monotonic() > deadline:
+            now = time.monotonic()
+            if now - looked > _LOOK_SECONDS:
+                looked = now
+                if not _alive(process):
+                    return False
+            if now - began > _MOMENT_SECONDS:
                 raise TimeoutError(f"{self.task_id} in {self.run_id} did not come to {moment} within {_MOMENT_SECONDS} s")
             time.sleep(_TICK_SECONDS)
         return True

@@ -138,7 +138,11 @@ def test_it_waits_until_people_are_done(project: Project) -> None:
 
     payload = asyncio.run(run(), debug=True)
     assert payload["status"] == "done"
-    assert {name: payload["detail"][name] for name in ("sessions", "wanted", "status")} == {"sessions": 3, "wanted": 3, "status": "completed"}
+    assert {name: payload["detail"][name] for name in ("sessions", "wanted", "status")} == {
+        "sessions": 3,
+        "wanted": 3,
+        "status": "completed",
+    }
     assert len(payload["detail"]["rids"]) == len(payload["detail"]["ended_at"]) == 3
     assert project.asked() >= 2
 

@@ -10,6 +10,7 @@ from typing import Any
 import requests
 
 LEVELS_OF_FAILURES = ("warning", "error", "critical")
+LINES_OF_FAILURES = 20
 FINAL_RUN_STATES = {"success", "failed"}
 
 JsonObject = dict[str, Any]
@@ -97,6 +98,13 @@ class AirflowClient:
         """Let the scheduler run the DAG."""
         self.call("PATCH", f"/api/v2/dags/{dag_id}", json={"is_paused": False})
 
+    def pause(self, dag_id: str) -> None:
+        """Let the scheduler begin nothing of the DAG, and end what its schedule has begun."""
+        self.call("PATCH", f"/api/v2/dags/{dag_id}", json={"is_paused": True})
+        for run in self.call("GET", f"/api/v2/dags/{dag_id}/dagRuns", params={"run_type": "scheduled"})["dag_runs"]:
+            if run["state"] not in FINAL_RUN_STATES:
+                self.call("PATCH", f"/api/v2/dags/{dag_id}/dagRuns/{run['dag_run_id']}", json={"state": "failed"})
+
     def trigger(self, dag_id: str, *, conf: Mapping[str, Any] | None = None) -> str:
         """Start a run without a logical date, as the UI's button does, and return its id."""
         run = self.call("POST", f"/api/v2/dags/{dag_id}/dagRuns", json={"logical_date": None, "conf": dict(conf or {})})
@@ -181,14 +189,16 @@ class AirflowClient:
         parts = []
         for instance in self.task_instances(dag_id, run_id):
             if instance["state"] in ("failed", "up_for_retry"):
-                entries = self._log_entries(dag_id, run_id, instance["task_id"], max(1, instance["try_number"]))
+                attempt = max(1, instance["try_number"])
+                entries = self._log_entries(dag_id, run_id, instance["task_id"], attempt, instance["map_index"])
                 wrong = [_log_line(entry) for entry in entries if not isinstance(entry, str) and entry.get("level") in LEVELS_OF_FAILURES]
+                wrong = wrong or list(map(_log_line, entries[-LINES_OF_FAILURES:]))  # it may have ended without a word
                 parts += [f"--- {instance['task_id']}, try {instance['try_number']}: {instance['state']} ---", *wrong]
         return "\n".join(parts)
 
-    def _log_entries(self, dag_id: str, run_id: str, task_id: str, try_number: int) -> list[str | JsonObject]:
+    def _log_entries(self, dag_id: str, run_id: str, task_id: str, try_number: int, map_index: int = -1) -> list[str | JsonObject]:
         path = f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/logs/{try_number}"
-        entries: list[str | JsonObject] = self.call("GET", path, params={"full_content": "true"})["content"]
+        entries: list[str | JsonObject] = self.call("GET", path, params={"full_content": "true", "map_index": map_index})["content"]
         return entries
 
     # --- connections and pools ---

@@ -81,7 +81,9 @@ class Incremental:
     def run(self, *, plan_only: bool = False) -> tuple[dict[str, Any], dict[str, Any], list[tuple[str, str]]]:
         """Run it, and give both reports and the requests about users and groups."""
         client, began = self._airflow.client, time.monotonic()
+        client.pause(INCREMENTAL)  # of this DAG there is one run at a time; one by its schedule would be in the way
         run_id = client.trigger(INCREMENTAL, conf={"path": self._path.as_uri(), "plan_only": plan_only})
+        client.unpause(INCREMENTAL)
         finish(self._airflow, INCREMENTAL, run_id)
         received = [one for one in self._emulator.requests() if one.at >= began]
         requests = [(one.method, one.path) for one in received if one.path.startswith(("/users", "/groups"))]
@@ -125,7 +127,6 @@ def run_incremental(airflow: RunningAirflow, emulator: EmulatorServer) -> None:
         fill(database, make_warehouse(companies=8, users=60, events=0, cohort=0))
         sync = Incremental(airflow, emulator, database)
         airflow.client.wait_for_dag(INCREMENTAL, 60)
-        airflow.client.unpause(INCREMENTAL)
         companies, users, requests = sync.run()
         part(companies, read=8, sent=8, unchanged=0)
         part(users, read=60, sent=60, deleted=0)

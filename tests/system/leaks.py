@@ -109,9 +109,10 @@ def _paths(client: AirflowClient) -> Iterator[str]:
             instances = f"{runs}/{run['dag_run_id']}/taskInstances"
             yield f"{instances}?limit=100"
             for instance in client.task_instances(dag["dag_id"], run["dag_run_id"]):
-                one = f"{instances}/{instance['task_id']}"
-                yield from (one, f"{one}/xcomEntries", f"{one}/links", f"{one}/tries")
-                for entry in client.call("GET", f"{one}/xcomEntries")["xcom_entries"]:
-                    yield f"{one}/xcomEntries/{entry['key']}"
+                one, index = f"{instances}/{instance['task_id']}", instance["map_index"]
+                itself, which = (one, "") if index < 0 else (f"{one}/{index}", f"map_index={index}")
+                yield from (itself, f"{itself}/tries", f"{one}/links?{which}", f"{one}/xcomEntries?{which}")
+                for entry in client.call("GET", f"{one}/xcomEntries?{which}")["xcom_entries"]:
+                    yield f"{one}/xcomEntries/{entry['key']}?{which}"
                 for attempt in range(1, instance["try_number"] + 1):
-                    yield f"{one}/logs/{attempt}?full_content=true"
+                    yield f"{one}/logs/{attempt}?full_content=true&{which}"

@@ -415,7 +415,7 @@ class Reaction:
 
     def wait_until_marked(self, users: Sequence[str]) -> None:
         """Wait until these are marked and all runs are over; then nobody else is, and each was marked once, with the right moment."""
-        wait_until(lambda: set(self._marked()) >= set(users) and not self._unfinished(), f"{len(users)} marked users")
+        wait_until(lambda: not self._unfinished() and set(self._marked()) >= set(users), f"{len(users)} marked users")
         expected: dict[str, datetime] = {}
         for session in self.objects.sessions.by("content_id", FLOW_ID):
             if session["completed"] and session["user_id"] in self.objects.users:
@@ -490,8 +490,8 @@ def run_wait_for_cohort(airflow: RunningAirflow, emulator: EmulatorServer) -> No
         content = {"id": COHORT_SURVEY, "type": "flow"}
         emulator.userflow.seed({"users": [{"id": key} for key in people], "content": [content], "content_sessions": sessions})
 
+        began = time.monotonic()
         first = _wait_for_poll(airflow, emulator, start)
-        polled = _cohort_requests(emulator)
         assert airflow.client.states(COHORT, first)["wait_for_answers"] == "deferred"
 
         done = [{**one, "content_id": COHORT_SURVEY, "completed_at": stamp(emulator.clock.now())} for one in begun[:10]]
@@ -508,7 +508,11 @@ def run_wait_for_cohort(airflow: RunningAirflow, emulator: EmulatorServer) -> No
             }
             assert waited["session_ids"] == sorted(one["id"] for one in begun[:10])
             assert airflow.client.xcom(COHORT, run_id, "count_missing") == {"asked": 12, "completed": 10, "missing": 2}
-        print(polled, _cohort_requests(emulator)[len(polled) :])
+        requests = _cohort_requests(emulator)
+        polls = len([one for one in requests if one.startswith("/content/")])
+        assert 2 <= polls <= 2 + (time.monotonic() - began) / 60
+        assert len(requests) <= 4 * polls  # whether it is published, what moved last, and two pages of sessions
+        assert not any("user_id" in one for one in requests)
 
 
 def _wait_for_poll(airflow: RunningAirflow, emulator: EmulatorServer, start: datetime) -> str:

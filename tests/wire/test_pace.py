@@ -141,7 +141,7 @@ BUCKETS = [
 def test_the_limit_of_a_bucket_is_found_and_kept(limit: int, bucket: Callable[[int], Window], latency: float) -> None:
     outcome = alone(Pace(), bucket(limit), 300, latency=latency)
     assert outcome.rate(60, 300) >= 0.95 * limit
-    assert len(outcome.refused) <= max(6, 0.01 * 5 * limit)
+    assert len(outcome.refused) <= max(5, 0.01 * 5 * limit)
     assert outcome.refused_share(60, 300) <= 0.005
 
 
@@ -151,7 +151,7 @@ def test_the_limit_of_a_window_is_found_and_kept_wherever_it_begins(limit: int, 
     outcomes = [alone(Pace(), Fixed(limit), 300, offset=offset + 0.5, latency=latency) for offset in range(0, 60, 5)]
     assert min(outcome.rate(60, 300) for outcome in outcomes) >= 0.9 * limit
     assert max(outcome.refused_share(60, 300) for outcome in outcomes) <= 0.01
-    assert max(len(outcome.refused) for outcome in outcomes) <= max(7, 0.01 * 5 * limit)
+    assert max(len(outcome.refused) for outcome in outcomes) <= max(5, 0.01 * 5 * limit)
     assert sum(outcome.refused_share(0, 300) for outcome in outcomes) / len(outcomes) <= 0.0075
 
 
@@ -185,7 +185,7 @@ def test_a_limit_by_the_hour_is_not_hammered() -> None:
 
     outcome = alone(Pace(), Hourly(1000), 3 * 3600)
     assert len(outcome.accepted) >= 2900
-    assert len(outcome.refused) <= 220  # nothing says when it opens: one a minute asks
+    assert len(outcome.refused) <= 240  # nothing says when it opens: one a minute asks
 
 
 @pytest.mark.parametrize("count", [2, 3, 4])
@@ -195,7 +195,7 @@ def test_clients_that_share_an_account_stay_within_it(count: int, window: Callab
     outcomes = Simulation(window(limit), offset=13).run([Pace() for _ in range(count)], 600, [20.0 * client for client in range(count)])
     assert sum(outcome.rate(120, 600) for outcome in outcomes) >= 0.9 * limit
     # Each has to find out for itself, and at 100 a minute that shows.
-    assert sum(len(outcome.refused) for outcome in outcomes) <= max(11 * count, 0.01 * 10 * limit)
+    assert sum(len(outcome.refused) for outcome in outcomes) <= max(14 * count, 0.0125 * 10 * limit)
     assert min(len(outcome.accepted) for outcome in outcomes) > 0
 
 

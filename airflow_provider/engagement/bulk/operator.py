@@ -52,7 +52,7 @@ class BulkOperator(BaseOperator):
         keyed: whether rows have a key; without one, there is no mode, state or duplicates.
 
     Returns:
-        Counts, never rows: see `airflow_provider.engagement.bulk.report.make_report`.
+        Counts, never rows (see `airflow_provider.engagement.bulk.report.make_report`).
 
     Raises:
         AirflowFailException: more rows than allowed did not make it (the first ten reasons are in the message), or an argument

@@ -12,7 +12,7 @@ from airflow_provider.engagement.bulk.plan_file import PlanFile
 from airflow_provider.engagement.bulk.progress import REASONS, Progress
 from airflow_provider.engagement.bulk.rejects import Reject, RejectParts
 from airflow_provider.engagement.wire.clients import AsyncClient
-from airflow_provider.engagement.wire.errors import ApiError, NotFound, Rejected, Unauthorized
+from airflow_provider.engagement.wire.errors import ApiError, NotFound, RateLimited, Rejected, Unauthorized
 from airflow_provider.engagement.wire.message import Call, Request
 from airflow_provider.engagement.wire.together import together
 
@@ -22,10 +22,12 @@ PUBLISH_SECONDS = 10.0
 """The same where each one publishes a part of the fingerprint state: such rows may be sent again, so less often will do."""
 PROGRESS_SECONDS = 5.0
 RESERVED_SECONDS = 2.5
-"""So many seconds' worth of rows are reserved ahead, so that sending never waits for a checkpoint."""
+"""So many seconds' worth of rows are reserved ahead at the most, so that sending does not wait for a checkpoint."""
 FAILURES_IN_A_ROW = 10
-"""After so many rows in doubt without one success between them, the server is taken to be down; after so many answers of
-"not found", the base URL to be wrong."""
+"""After so many rows that failed, are in doubt or met "not found", without one success between them, the server is taken to be down or
+the base URL to be wrong."""
+MOST_ABOVE = 100_000
+"""So many rows may be done behind one that was left, at the most; the checkpoint tells them."""
 
 
 class SentKeys(Protocol):
@@ -69,14 +71,15 @@ class Sending:
 class Sender:
     """Sends a plan's rows once each, rows of one key in order.
 
-    A row the server refuses for good, or a row in doubt, does not stop the others. A refused key, a failure that outlasted its
-    retries, or many rows in doubt or not found in a row do: every other row would meet the same.
+    A row the server refuses for good, a row in doubt, or one whose failures outlasted its retries does not stop the others; the last
+    is left for a retry of the task, and with it what comes after it of the same key. A refused key, a limit that stays shut, or many
+    such rows without a success between them do stop: every other row would meet the same.
 
     Args:
         sending: what to send.
 
     Attributes:
-        stopped: why sending stopped before the end, or None.
+        stopped: why sending stopped before the end, or why rows were left; None if neither is so.
     """
 
     def __init__(self, sending: Sending) -> None:
@@ -87,8 +90,10 @@ class Sender:
         self._rejects: list[Reject] = []
         self._under_way: dict[str, asyncio.Future[None]] = {}
         self._in_a_row = 0
+        self._left: ApiError | None = None
+        self._left_keys: set[str] = set()
         self._earlier = dict(self._progress.counts)
-        self._taken = self._progress.low
+        self._taken = self._taken_before = self._progress.low
         self._guarded = sending.at_most_once and sending.save is not None
         self._doubtful_below = self._progress.reserved
         self._reserved = asyncio.Event()
@@ -113,6 +118,7 @@ class Sender:
         try:
             await together([work(), self._keep(), self._report()])
         finally:
+            self.stopped = self.stopped or self._left
             self._progress.finished = self.stopped is None and self._progress.low >= self._sending.plan.planned.planned
             await self._save(ending=True)
 
@@ -145,7 +151,8 @@ class Sender:
         try:
             if before is not None:
                 await asyncio.wait([before])  # awaited itself, it would be cancelled together with this row
-            await self._send(index, row)
+            if key not in self._left_keys:
+                await self._send(index, row)
         finally:
             mine.set_result(None)
             if self._under_way.get(key) is mine:
@@ -224,13 +231,15 @@ class Sender:
 
     def _failed(self, index: int, row: PlannedRow, error: ApiError) -> None:
         final = isinstance(error, Rejected) and not isinstance(error, Unauthorized)
-        nowhere = isinstance(error, NotFound)
-        self._in_a_row += error.in_doubt or nowhere
+        self._in_a_row += not final or isinstance(error, NotFound)
         if final or error.in_doubt:
             kind = "in_doubt" if error.in_doubt else "refused"
             self._give_up(index, row.reject(kind, str(error), error.problem.code, error.problem.request_id))
-        hopeless = self._in_a_row >= FAILURES_IN_A_ROW
-        if self.stopped is None and (hopeless or not (final or error.in_doubt)):
+        else:
+            self._left = error
+            self._left_keys.update(() if row.key is None else (row.key,))
+        hopeless = self._in_a_row >= FAILURES_IN_A_ROW or len(self._progress.above) > MOST_ABOVE
+        if self.stopped is None and (hopeless or isinstance(error, Unauthorized | RateLimited)):
             self.stopped = error
 
     def _give_up(self, index: int, reject: Reject) -> None:
@@ -249,8 +258,11 @@ class Sender:
             await self._reserved.wait()
 
     def _reserve_up_to(self) -> int:
-        ahead = int(RESERVED_SECONDS * self._client.pace.requests_per_minute / 60)
-        return max(self._progress.reserved, self._taken + max(2 * self._client.config.concurrency, ahead))
+        """Say how far to reserve: ahead by the pace, but not by a limit far above what the server really does."""
+        taken, self._taken_before = self._taken - self._taken_before, self._taken
+        concurrency = self._client.config.concurrency
+        ahead = min(int(RESERVED_SECONDS * self._client.pace.requests_per_minute / 60), max(8 * concurrency, 4 * taken))
+        return max(self._progress.reserved, self._taken + max(2 * concurrency, ahead))
 
     async def _keep(self) -> None:
         period = CHECKPOINT_SECONDS if self._sending.state is None else PUBLISH_SECONDS

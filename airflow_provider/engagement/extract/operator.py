@@ -47,6 +47,7 @@ class ExtractOperator(BaseOperator):
 
     Raises:
         AirflowFailException: unusable arguments, a run without a data interval, or a final no from the server.
+        AirflowSkipException: with `watermark`, all up to this run has been read by others.
         ApiError: a temporary failure; nothing was written.
     """
 
@@ -193,7 +194,8 @@ class ExtractOperator(BaseOperator):
 
             remember(context, place, reading.windows[-1])
         tell_source(self.hook, self.scheme, reading.resource.name)
-        tell_events(context, self.outlets, {"resource": reading.resource.name, "by": reading.by, **told})
+        kept = {"watermark": True} if self.watermark else {}
+        tell_events(context, self.outlets, {"resource": reading.resource.name, "by": reading.by, **told, **kept})
         self.log.info(
             "Read %s of %s (%s) in %d requests and wrote them to %s",
             ", ".join(f"{count} {name}" for name, count in counts.items()),

@@ -2,16 +2,18 @@
 
 A run reads from there to the moment it was due (`run_after`), which does not move when the task is retried. From Airflow 3.3 on the
 place is kept in the asset state store, together with the windows of the latest runs, so that a run that is cleared reads its own
-window again; before, it is derived from the last successful run.
+window again; before, both are derived from the events that the runs left with the asset.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
-from airflow_provider.engagement.compat import asset_state_store
+from airflow.sdk.exceptions import AirflowSkipException
+
+from airflow_provider.engagement.compat import asset_state_store, latest_asset_events
 from airflow_provider.engagement.extract.window import Window, read_moment
 
 if TYPE_CHECKING:
@@ -30,24 +32,23 @@ def next_window(context: Context, asset: Asset, start: datetime | str | None) ->
         start: where the very first window begins.
 
     Raises:
-        ValueError: nothing is known of earlier runs and there is no `start`, or all up to this run has been read by later ones.
+        ValueError: nothing is known of earlier runs, and there is no `start`.
+        AirflowSkipException: all up to this run has been read. Runs by schedule and by assets do not always start in order.
     """
     run: Any = context["dag_run"]
     store = asset_state_store(context, asset)
-    if store is None:
-        last = _last_success(context)
-    else:
-        kept: Mapping[str, Any] = store.get(_key(context), {})
-        if found := kept.get("windows", {}).get(run.run_id):
-            return Window(*(datetime.fromisoformat(text) for text in found))
-        last = datetime.fromisoformat(kept["end"]) if kept else None
-    if last is None:
-        if not start:
-            raise ValueError("watermark=True knows of no earlier run: give start=, the moment from which the first run is to read")
+    kept: Mapping[str, Any] = _from_events(context, asset) if store is None else store.get(_key(context), {})
+    if found := kept.get("windows", {}).get(run.run_id):
+        return Window(*(datetime.fromisoformat(text) for text in found))
+    if kept:
+        last = datetime.fromisoformat(kept["end"])
+    elif start:
         last = read_moment(start, "start")
+    else:
+        raise ValueError("watermark=True knows of no earlier run: give start=, the moment from which the first run is to read")
     if last >= run.run_after:
-        raise ValueError(
-            f"this run was due at {run.run_after.isoformat()}, and all up to {last.isoformat()} has been read by later runs; "
+        raise AirflowSkipException(
+            f"this run was due at {run.run_after.isoformat()}, and all up to {last.isoformat()} has been read by other runs; "
             "to read it again, give start= and end= without watermark"
         )
     return Window(last, run.run_after)
@@ -72,7 +73,16 @@ def _key(context: Context) -> str:
     return f"engagement.windows/{instance.dag_id}/{instance.task_id}" + ("" if index is None or index < 0 else f"/{index}")
 
 
-def _last_success(context: Context) -> datetime | None:
+def _from_events(context: Context, asset: Asset) -> Mapping[str, Any]:
+    """Derive what would be in the store from what `tell_events` put into the asset's events when the task succeeded."""
     instance: Any = context["ti"]
-    previous = instance.get_previous_dagrun(state="success")
-    return None if previous is None else cast("datetime", previous.run_after)
+    index = -1 if instance.map_index is None else instance.map_index
+    own = (instance.dag_id, instance.task_id, index)
+    windows = {
+        event.source_run_id: [event.extra["start"], event.extra["end"]]
+        for event in reversed(latest_asset_events(context, asset, _REMEMBERED))
+        if (event.source_dag_id, event.source_task_id, event.source_map_index) == own and (event.extra or {}).get("watermark")
+    }
+    if not windows:
+        return {}
+    return {"end": max((end for _, end in windows.values()), key=datetime.fromisoformat), "windows": windows}

@@ -1,1 +1,1 @@
-"""Waiting for content sessions: conditions, and the sensor and trigger bases."""
+"""Waiting for sessions: conditions, one poll shared by all who ask the same, and the bases of sensors and triggers."""

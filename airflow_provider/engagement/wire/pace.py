@@ -10,14 +10,14 @@ Without one, or when a stated limit proves too high, the limit is found by what 
 - *Refusal.* Everybody pauses, just long enough for a limit counted evenly to let two requests in; then one request asks.
 - *It is accepted*: a bucket of tokens, empty at this refusal as at the last. Since then the server took its limit (at the very
   first refusal: its limit and at most a minute's worth saved up); and the limit is below the rate that was refused. The rate
-  goes on a quarter of the way from the one bound to the other.
+  goes on a fifth of the way from the one bound to the other.
 - *It is refused*: a window that is used up. What it took in its minute is the limit and becomes the rate. Until it opens, a
   request asks now and then: the first time at last after a minute, later a minute after it opened or, if that is over, soon.
 - *Growth.* Between refusals the rate grows slowly at first and ever faster: it is back where it was refused after 5 seconds,
   then after 20, then after a minute, or the time of six hundred requests if that is longer, but six minutes at the most.
 
-What it costs, alone on an account whose answers take 50 ms, in five minutes: at 100 a minute three to six refusals (one in a
-hundred is five), at 600 up to 22 of 3,000, at 3,000 up to 52 of 15,000; later one to three in six hundred. Slow answers cost
+What it costs, alone on an account whose answers take 50 ms, in five minutes: at 100 a minute three to five refusals (one in a
+hundred is five), at 600 up to 24 of 3,000, at 3,000 up to 75 of 15,000; later one to three in six hundred. Slow answers cost
 more, because more is under way when the limit is met. No client finds a limit without a refusal, so at 20 a minute it is two to
 five of the first hundred. A bucket of a single token is used only in part, since the network bunches requests up. A limit that
 falls is followed within a minute or two; one that is doubled within ten minutes at 300 a minute, within half an hour at 100.
@@ -186,9 +186,9 @@ class _Limit:
     """
 
     LOWEST_RATE = 0.02
-    GROWTH = 0.21
+    GROWTH = 0.2
     """Growth of the rate per second in the search, and at the most later."""
-    MARGIN = 0.02
+    MARGIN = 0.015
     """How far below the limit found the rate goes on."""
     RETURNS = (5.0, 20.0)
     """Seconds until the rate is back where it was refused, after the first refusal and after the second."""
@@ -300,7 +300,7 @@ class _Limit:
         saved_up = _MINUTE if self._first else 0.0
         least = 0.0 if self._first and self._count else self.rate / 2  # a short cycle says little
         self._low = min(self.rate, max(least, self._count / (passed + saved_up)))
-        self._go_on(self._low**0.75 * self.rate**0.25, self.rate)
+        self._go_on(self._low**0.8 * self.rate**0.2, self.rate)
 
     def _go_on(self, rate: float, high: float) -> None:
         rate *= 1 - self.MARGIN
@@ -321,11 +321,13 @@ class _Limit:
             return _MINUTE
         taken = max(1, self._count) / max(_MINUTE, self._empty_at - self._began)
         asking = min(max(1.0, self.ASKING / taken), _MINUTE)
+        if self._count < self.TELLING:  # somebody else may have used the window up: it may open any moment
+            asking = min(asking, self.LONGEST_TEST * 2.0 ** (self.refusals - 2))
         if self._first:
             return min(asking, minute)
         opens = self._opened + _MINUTE - now
         if opens <= 0:  # the rate is hardly above the limit, so the window is nearly over
-            return min(minute, max(1.0, asking / 12))
+            return min(minute, max(0.5, asking / 12))
         if self._window:  # somebody else uses it too
             asking = max(1.0, asking / 4)
         return min(asking, minute, opens)
