@@ -16,7 +16,7 @@ export AIRFLOW_HOME := $(CURDIR)/.airflow
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9.-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo: .venv/installed ## Run a real Airflow against the Userflow emulator (KEEP=1 keeps its UI up)
+demo: .venv/installed ## Run a real Airflow against the emulated vendors, check the numbers (KEEP=1 keeps its UI up)
 	@$(BIN)/python tests/system/demo.py $(if $(KEEP),--keep,)
 
 test: .venv/installed ## Run all tests on Airflow 3.3

@@ -5,8 +5,8 @@ answers to object storage.
 
 Needs two connections: `userflow_default` (type Userflow) and `warehouse` (any SQL database with the tables companies, users,
 memberships and events). Users and companies are upserts, which can be repeated. Each event is claimed by one run and sent at most once: a
-retry goes on behind what an earlier try may have sent (Airflow 3.3; on 3.2 it fails instead of sending anything twice). Clearing
-`push_events` after it has ended sends that run's events again.
+retry goes on behind what an earlier try may have sent. That takes Airflow 3.3; with 3.2, give `push_events` `retries=0`. Clearing it after
+it has ended sends that run's events again.
 """
 
 from __future__ import annotations

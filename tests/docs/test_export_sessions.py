@@ -93,3 +93,44 @@ def test_what_reading_prints(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     test_any_window(tmp_path)
 
     assert capsys.readouterr().out.splitlines()[-1] == "1 How was it? Fine"
+
+
+@pytest.mark.usefixtures("sessions")
+def test_tables(tmp_path: Path) -> None:
+    import pyarrow.parquet as parquet
+
+    # [start tables]
+    export = UserflowToObjectStorageOperator(
+        task_id="export",
+        path="s3://analytics/userflow/march.parquet",
+        start="2026-03-01T00:00:00+00:00",
+        end="2026-04-01T00:00:00+00:00",
+    )
+    # [end tables]
+    export.path = str(tmp_path / "march.parquet")
+
+    said = export.execute({})
+
+    assert [Path(path).name for path in said["paths"]] == ["march.parquet", "march_content_session_answers.parquet"]
+    assert sorted(parquet.read_table(said["paths"][0])["user_id"].to_pylist()) == ["1", "2"]
+    assert parquet.read_table(said["paths"][1])["answer_value"].to_pylist() == ["Fine"]
+
+
+def test_other_resources(userflow: EmulatorServer, tmp_path: Path) -> None:
+    userflow.userflow.seed({"users": [{"id": "1", "attributes": {"plan": "Pro", "seats": 12}}]})
+    # [start resource]
+    export = UserflowToObjectStorageOperator(
+        task_id="export",
+        resource="users",
+        path="s3://analytics/userflow",
+        tables=True,
+        attributes={"plan": "text", "seats": "integer"},
+    )
+    # [end resource]
+    export.path = str(tmp_path)
+
+    said = export.execute({})
+
+    (line,) = gzip.decompress(Path(said["path"]).read_bytes()).splitlines()
+    row = json.loads(line)
+    assert (row["id"], row["attribute_plan"], row["attribute_seats"]) == ("1", "Pro", 12)

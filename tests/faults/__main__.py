@@ -65,6 +65,8 @@ def _run(planned: Sequence[Round], lanes: int, minutes: float) -> int:
         outcomes = list(_outcomes(airflow, planned, lanes, minutes))
         done = len(outcomes) == 2 * len(planned)
         left = [path.name for path in (airflow.home / "tmp").rglob("*engagement*/*")] if done else []
+        if not done:
+            print(airflow.tails())
     wrong = [outcome for outcome in outcomes if outcome.verdict.complaints]
     if left:
         print(f"WRONG: left in the temporary folder: {', '.join(left)}")

@@ -153,6 +153,7 @@ class RunningAirflow:
             "logging": {"logging_level": self._log_level},
             "scheduler": {"scheduler_idle_sleep_time": 0.3, "trigger_timeout_check_interval": 1},
             "usage_data_collection": {"enabled": False},
+            "workers": {"execution_api_timeout": 60},  # on a busy machine the API server's first answer takes half a minute
         }
         variables = {f"AIRFLOW__{s.upper()}__{o.upper()}": str(v) for s, options in settings.items() for o, v in options.items()}
         own = {"AIRFLOW_HOME": str(self.home), "TMPDIR": str(self.home / "tmp"), "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}

@@ -11,6 +11,7 @@ import sys
 import time
 import traceback
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from types import FrameType
 
@@ -20,6 +21,7 @@ from tests.system.connections import mirats_connection, userflow_connection, use
 from tests.system.examples import run_mirats_survey_completes, run_usertour_companies
 from tests.system.onboarding import DAG_ID, Onboarding, Row
 from tests.system.processes import CHECKOUT
+from tests.system.reading_examples import BACKFILL, Backfill, unpaused
 from tests.system.warehouse import make_warehouse
 
 STARTED = time.monotonic()
@@ -68,6 +70,7 @@ def _demo(keep: bool) -> int:
         onboarding.prepare()
         say("warehouse is filled: " + ", ".join(f"{count} {table}" for table, count in onboarding.warehouse.counts().items()))
         right = _run(onboarding) and right
+        right = _backfill(airflow, emulator) and right
         right = _run_short_legs(airflow, emulator) and right
         if keep:
             _keep(airflow, onboarding)
@@ -114,6 +117,31 @@ def _run(onboarding: Onboarding) -> bool:
         print(f"  WRONG: {mismatch}")
     say(f"{len(mismatches)} mismatches" if mismatches else "every value in Userflow is the warehouse's, every event is there once")
     return not mismatches
+
+
+def _backfill(airflow: RunningAirflow, emulator: EmulatorServer) -> bool:
+    """Bring the sessions of three days back, a file for each day, and compare them with what Userflow holds."""
+    today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    backfill = Backfill(airflow, emulator, today - timedelta(days=4), 3)  # of yesterday there is a run by the schedule
+    backfill.seed()
+    try:
+        with unpaused(airflow, BACKFILL):
+            backfill.create()
+            say(f"backfill of DAG {BACKFILL} from {backfill.days[0]:%Y-%m-%d} to {backfill.days[-1]:%Y-%m-%d} created")
+            backfill.wait()
+        counts = backfill.check()
+    except AssertionError as error:
+        print(f"  WRONG: {error or traceback.format_exc()}")
+        return False
+    for name, content in sorted(backfill.files().items()):
+        say(f"  {name} {len(content)} bytes")
+    expected = backfill.expected()
+    rows = [
+        Row(f"sessions of {day:%Y-%m-%d}", None, len(expected[name]), counts[name])
+        for day, name in zip(backfill.days, expected, strict=True)
+    ]
+    _print_rows(rows, ("", "Userflow", "file"))
+    return all(row.right for row in rows)
 
 
 def _run_short_legs(airflow: RunningAirflow, emulator: EmulatorServer) -> bool:
