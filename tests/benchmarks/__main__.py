@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+import platform
 import sys
 import time
 from importlib import import_module
@@ -27,11 +29,13 @@ def main(chosen: list[str]) -> int:
         return 2
     logging.getLogger("airflow_provider").setLevel(logging.WARNING)
     figures: list[Figure] = []
+    busy = os.getloadavg()[0]  # others at work on the machine distort rates by the clock, and to a lesser degree CPU seconds
     for name in chosen or MODULES:
         began = time.monotonic()
         print(f"== {name} ", end="", file=sys.stderr, flush=True)
         figures += import_module(f"{__package__}.{name}").rows()
         print(f"{time.monotonic() - began:.0f} s", file=sys.stderr)
+    print(f"Python {platform.python_version()}, {os.cpu_count()} cores, load average from {busy:.1f} to {os.getloadavg()[0]:.1f}")
     print(table_of(figures))
     missed = [figure for figure in figures if not figure.met]
     for figure in missed:

@@ -191,7 +191,7 @@ def test_a_run_that_stopped_keeps_the_state_for_its_retry(runs: Runs) -> None:
 
 
 def test_a_lost_plan_does_not_send_again_what_the_state_knows(runs: Runs) -> None:
-    runs.task.server.faults.add(Latency(seconds=0.005))
+    runs.task.server.faults.add(Latency(seconds=0.04))
     runs.die(60, people(100))
     runs.task.lose_plan()
     before = runs.task.sent("/users")
@@ -203,7 +203,7 @@ def test_a_lost_plan_does_not_send_again_what_the_state_knows(runs: Runs) -> Non
 
 def test_a_full_refresh_goes_on_where_it_died(runs: Runs) -> None:
     runs(people(100))
-    runs.task.server.faults.add(Latency(seconds=0.005))
+    runs.task.server.faults.add(Latency(seconds=0.04))
     runs.die(60, people(100), full_refresh=True)
     before, done = runs.task.sent("/users"), runs.task.confirmed
     counted(runs.go(None, full_refresh=True), sent=100)
@@ -423,3 +423,14 @@ def test_modes_are_checked_by_the_operator_too() -> None:
     operator = UserflowUpsertUsersOperator(task_id="task", rows=[], mode="mirror", state_path="x", max_delete_fraction=2)
     with pytest.raises(AirflowFailException, match="max_delete_fraction must be a part from 0 to 1"):
         operator.execute({})
+
+
+def test_a_damaged_state_fails_for_good_and_says_the_remedy(runs: Runs, tmp_path: Path) -> None:
+    state = tmp_path / "damaged"
+    runs(people(3), state_path=str(state))
+    for file in state.iterdir():
+        if file.name.startswith("manifest"):
+            file.write_bytes(b"not a manifest")
+    with pytest.raises(AirflowFailException, match="full_refresh"):
+        runs(people(3), state_path=str(state))
+    assert runs(people(3), state_path=str(state), full_refresh=True)["sent"] == 3

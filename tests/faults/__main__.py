@@ -33,7 +33,7 @@ def main() -> int:
     parser.add_argument("--seed", default=secrets.token_hex(3), help="makes rows, moments and faults; another one each time by default")
     parser.add_argument("--rounds", type=int, default=20, help="rounds of kills (20)")
     parser.add_argument("--rows", type=int, default=5000, help="users, and events, of a round of kills (5000)")
-    parser.add_argument("--storm-rows", type=int, default=2000, help="users, and events, of a storm; 0 for no storms (2000)")
+    parser.add_argument("--storm-rows", type=int, default=1000, help="users, and events, of a storm; 0 for no storms (1000)")
     parser.add_argument("--lanes", type=int, default=4, help="rounds side by side (4)")
     parser.add_argument("--minutes", type=float, default=9.5, help="after which it ends; what is not done then is wrong (9.5)")
     chosen = parser.parse_args()
@@ -66,7 +66,7 @@ def _run(planned: Sequence[Round], lanes: int, minutes: float) -> int:
         done = len(outcomes) == 2 * len(planned)
         left = [path.name for path in (airflow.home / "tmp").rglob("*engagement*/*")] if done else []
         if not done:
-            print(airflow.tails())
+            print(airflow.tails(10))
     wrong = [outcome for outcome in outcomes if outcome.verdict.complaints]
     if left:
         print(f"WRONG: left in the temporary folder: {', '.join(left)}")

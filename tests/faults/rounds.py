@@ -212,8 +212,8 @@ def _errors(client: AirflowClient, run_id: str, kind: str, tries: int) -> list[s
 
 
 def _refusals(seed: int) -> Sequence[Fault]:
-    # Less than half of what each of the two tasks believes to have for itself.
-    return (RateLimit(per_minute=REQUESTS_PER_MINUTE * 0.4, burst=200, retry_after="seconds" if seed % 2 else None),)
+    # A third of what each of the two tasks believes to have for itself.
+    return (RateLimit(per_minute=REQUESTS_PER_MINUTE / 3, burst=100, retry_after="seconds" if seed % 2 else None),)
 
 
 def _failures(seed: int) -> Sequence[Fault]:
@@ -237,8 +237,8 @@ def _resets_after(seed: int) -> Sequence[Fault]:
 
 def _timeouts(seed: int) -> Sequence[Fault]:
     return (
-        Latency(seconds=LATE, probability=0.002, seed=seed),
-        Latency(seconds=LATE, after=True, probability=0.002, seed=seed + 1),
+        Latency(seconds=LATE, probability=0.004, seed=seed),
+        Latency(seconds=LATE, after=True, probability=0.004, seed=seed + 1),
     )
 
 

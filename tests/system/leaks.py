@@ -87,14 +87,12 @@ def read_triggers(airflow: RunningAirflow) -> list[str]:
         connection.close()
 
 
-def find_in_answers(client: AirflowClient, secrets: Iterable[str]) -> list[str]:
-    """Name the answers of the API, about everything that ran, that hold a secret."""
+def find_in_answers(client: AirflowClient, secrets: Iterable[str]) -> Iterator[str]:
+    """Name the answers of the API, about everything that ran, that hold a secret, one after the other."""
     needles = list(chain.from_iterable(map(spellings, secrets)))
-    found = []
     for path in _paths(client):
         answer = client.text(path).encode()
-        found += [f"GET {path} holds {needle!r}" for needle in needles if needle in answer]
-    return found
+        yield from (f"GET {path} holds {needle!r}" for needle in needles if needle in answer)
 
 
 def _paths(client: AirflowClient) -> Iterator[str]:

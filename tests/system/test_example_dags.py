@@ -14,12 +14,8 @@ from tests.system.bulk_examples import run_events_from_files, run_incremental, r
 from tests.system.examples import run_mirats_survey_completes, run_usertour_companies
 from tests.system.onboarding import DAG_ID, Onboarding
 from tests.system.processes import CHECKOUT
-from tests.system.reading_examples import (
-    run_react_to_completions,
-    run_sessions_daily_backfill,
-    run_survey_answers,
-    run_wait_for_cohort,
-)
+from tests.system.reading_examples import run_sessions_daily_backfill, run_survey_answers
+from tests.system.waiting_examples import run_react_to_completions, run_wait_for_cohort
 from tests.system.warehouse import make_warehouse
 
 if TYPE_CHECKING:

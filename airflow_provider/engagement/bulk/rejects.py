@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import logging
-import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
+from io import BytesIO
 from typing import Any, Final
 
 import msgspec
 
-from airflow_provider.engagement.storage import at, put
+from airflow_provider.engagement.storage import at, put_stream
 
 log = logging.getLogger(__name__)
 PART_LINES = 10_000
@@ -139,7 +138,4 @@ class RejectParts:
             self._write(self.parts, self._open)
 
     def _write(self, part: int, lines: list[bytes]) -> None:
-        with tempfile.TemporaryDirectory(prefix="engagement-") as folder:
-            local = Path(folder) / "part"
-            local.write_bytes(b"".join(lines))
-            put(local, self.path(part), self.storage_conn_id)
+        put_stream(BytesIO(b"".join(lines)), self.path(part), self.storage_conn_id)

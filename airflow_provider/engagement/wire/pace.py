@@ -298,7 +298,8 @@ class _Limit:
     def _cut(self) -> None:
         passed = max(0.001, self._empty_at - self._began)
         saved_up = _MINUTE if self._first else 0.0
-        least = 0.0 if self._first and self._count else self.rate / 2  # a short cycle says little
+        searching = self._first and self._count and self._most == inf
+        least = 0.0 if searching else self.rate / 2  # a short cycle says little, and a stray refusal nothing of a limit that was stated
         self._low = min(self.rate, max(least, self._count / (passed + saved_up)))
         self._go_on(self._low**0.8 * self.rate**0.2, self.rate)
 
