@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import msgspec
 import pytest
 
 from airflow_provider.engagement.bulk import send as engine
@@ -98,8 +99,8 @@ def test_a_row_of_several_calls_goes_in_order(run: Run) -> None:
 
 def test_a_row_is_refused_with_the_first_call_that_is(run: Run) -> None:
     def make_call(row: dict[str, str]) -> RowCalls:
-        wrong = replace(api.UPSERT_GROUP.call(json={"id": "g"}).request, path="/groups/none/none")
-        calls = (api.UPSERT_USER.call(json=row), replace(api.UPSERT_GROUP.call(json={"id": "g"}), request=wrong))
+        wrong = msgspec.structs.replace(api.UPSERT_GROUP.call(json={"id": "g"}).request, path="/groups/none/none")
+        calls = (api.UPSERT_USER.call(json=row), msgspec.structs.replace(api.UPSERT_GROUP.call(json={"id": "g"}), request=wrong))
         return RowCalls(row["id"], (*calls, api.UPSERT_GROUP.call(json={"id": "never"})), b'{"all":"of it"}')
 
     run.target = Target("users", {}, make_call, lambda _request: lambda raw: raw)

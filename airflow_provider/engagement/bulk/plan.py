@@ -51,6 +51,8 @@ class Target:
         destination: what tells this account from others, by name (base URL, project, …); no secret.
         make_call: what a row becomes.
         reader: how the answer to a planned request is read, deletions aside; it raises where the answer is not what was promised.
+        accept: sees by the answer's bytes that it is what was promised, without making a record of it; used where there is no
+            `check`, so that nobody looks at the record. None to use `reader`.
         check: looks at the answer to a row's first call and says what is wrong with it, or None: some servers accept a row
             and drop a part of it.
         find: the call that says whether a key exists (`NotFound` if not); None where there is none.
@@ -63,6 +65,7 @@ class Target:
     destination: Mapping[str, str]
     make_call: MakeCall
     reader: Callable[[Request], Callable[[Any], Any]]
+    accept: Callable[[bytes], Any] | None = None
     check: Callable[[Request, Any], str | None] | None = None
     find: Callable[[str], Call[Any]] | None = None
     delete: Callable[[str], Call[Any]] | None = None

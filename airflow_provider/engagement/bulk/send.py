@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Protocol
+
+import msgspec
 
 from airflow_provider.engagement.bulk.plan import PlannedRow, Target
 from airflow_provider.engagement.bulk.plan_file import PlanFile
@@ -186,7 +188,7 @@ class Sender:
             counts["skipped"] += 1
             return None
         try:
-            answers = [await self._call(call.request, self._reader(row, call.request)) for call in row.calls]
+            answers = [await self._call(self._readable(row, call.request)) for call in row.calls]
         except NotFound as error:
             if not row.delete or not self._target.gone(error):  # what is to be deleted and is not there is as good as deleted
                 raise
@@ -204,18 +206,23 @@ class Sender:
             state.sent(row.key, None if row.delete else row.fingerprint if last else b"")
         return None
 
-    def _reader(self, row: PlannedRow, request: Request) -> Callable[[Any], Any]:
-        delete = self._target.delete
-        return delete(row.key).read if row.delete and delete is not None and row.key is not None else self._target.reader(request)
+    def _readable(self, row: PlannedRow, request: Request) -> Call[Any]:
+        """Make a request a call again: say how its answer is read."""
+        target = self._target
+        if row.delete and target.delete is not None and row.key is not None:
+            return Call(request, target.delete(row.key).read)
+        if target.check is None and target.accept is not None:
+            return Call(request, target.accept, raw=True)
+        return Call(request, target.reader(request))
 
-    async def _call(self, request: Request, read: Callable[[Any], Any]) -> Any:
+    async def _call(self, call: Call[Any]) -> Any:
         try:
-            return await self._client.send(Call(request, read))
+            return await self._client.send(call)
         except ApiError as error:
             if not error.in_doubt or self._sending.at_most_once:
                 raise
         self._progress.counts["repeated_in_doubt"] += 1
-        return await self._client.send(Call(replace(request, repeatable=True), read))
+        return await self._client.send(Call(msgspec.structs.replace(call.request, repeatable=True), call.read, call.raw))
 
     async def _exists(self, row: PlannedRow) -> bool:
         find = self._target.find

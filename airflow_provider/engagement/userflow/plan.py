@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
+import msgspec
+
 from airflow_provider.engagement.bulk.plan import MakeCall, RowCalls, Target
 from airflow_provider.engagement.userflow import api
 from airflow_provider.engagement.userflow.bodies import check_event_body, check_group_body, check_user_body
@@ -20,6 +22,15 @@ if TYPE_CHECKING:
 KINDS: Final = ("users", "groups", "events")
 Check = Callable[[str, Mapping[str, Any]], None]
 """Looks at a checked body of a kind; raises `ValueError` where Userflow would refuse it."""
+
+
+class _Object(msgspec.Struct):
+    """What every answer to a write is at least."""
+
+    id: str
+
+
+_accept: Final = msgspec.json.Decoder(_Object).decode
 
 
 def make_target(hook: UserflowHook, kind: str, *, timezone: str | None = None, preflight: bool = False) -> Target:
@@ -44,6 +55,7 @@ def make_target(hook: UserflowHook, kind: str, *, timezone: str | None = None, p
         destination={"base_url": hook.get_config().base_url},
         make_call=_make_call(kind, timezone, check),
         reader=lambda _request: endpoint.read,
+        accept=_accept,
         find=find,
         delete=delete,
         gone=_is_gone,

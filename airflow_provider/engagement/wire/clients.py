@@ -13,12 +13,12 @@ import asyncio
 import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
-from dataclasses import replace
 from types import TracebackType
 from typing import TypeVar
 from urllib.parse import urlsplit
 
 import aiohttp
+import msgspec
 import requests
 import requests.exceptions
 import tenacity
@@ -75,7 +75,7 @@ class _Shared:
     def _meant(self, response: Response) -> Response:
         """Give the answer the status it stands for, so that pace, retries and errors all see the same."""
         status = self.config.dialect.status(response)
-        return response if status == response.status else replace(response, status=status)
+        return response if status == response.status else msgspec.structs.replace(response, status=status)
 
     def _refuse_long_pause(self, request: Request, delay: float) -> None:
         most = self.config.patience.limit_wait
@@ -350,6 +350,10 @@ class AsyncClient(_Shared):
         return self._judge(call, response)
 
     async def _wait(self, request: Request) -> float:
+        if not self._turn.locked() and self._under_way < self.pace.concurrency:  # nobody waits, and perhaps this one need not either
+            now = self._clock()
+            if self.pace.delay(now) <= 0:
+                return self._go(now)
         async with self._turn:  # first come, first served
             while True:
                 while self._under_way >= self.pace.concurrency:
@@ -358,13 +362,16 @@ class AsyncClient(_Shared):
                 now = self._clock()
                 delay = self.pace.delay(now)
                 if delay <= 0:
-                    self.pace.take(now)
-                    self.requests_sent += 1
-                    self._under_way += 1
-                    return now
+                    return self._go(now)
                 self._refuse_long_pause(request, delay)
                 self.pace.waited += delay
                 await self._sleep(delay)
+
+    def _go(self, now: float) -> float:
+        self.pace.take(now)
+        self.requests_sent += 1
+        self._under_way += 1
+        return now
 
     async def _exchange(self, request: Request) -> Response:
         try:
@@ -376,8 +383,9 @@ class AsyncClient(_Shared):
                 proxy=self._proxy,
                 allow_redirects=False,
             ) as answer:
-                chunks, size = [], 0
-                while chunk := await answer.content.readany():
+                chunks, size, content = [], 0, answer.content
+                while not content.at_eof():
+                    chunk = await content.readany()
                     chunks.append(chunk)
                     size += len(chunk)
                     if size > self.config.max_body:

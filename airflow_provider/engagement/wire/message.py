@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Generic, TypeVar
 from urllib.parse import quote, urlencode
@@ -24,8 +23,7 @@ _decoder = msgspec.json.Decoder()
 _DOTS = re.compile(r"\.{1,2}")
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(msgspec.Struct, frozen=True, gc=False):
     """One HTTP request, complete but for the base URL and the credentials, which only a client knows.
 
     Attributes:
@@ -42,7 +40,7 @@ class Request:
     method: str
     path: str
     query: tuple[tuple[str, str], ...] = ()
-    body: bytes | None = field(default=None, repr=False)
+    body: bytes | None = None
     repeatable: bool = True
 
     def __post_init__(self) -> None:
@@ -51,19 +49,24 @@ class Request:
                 f"a path is percent-encoded, begins with one '/', has no '?', '#', '.' or '..' segment; got {self.path!r:.200}"
             )
 
+    def __repr__(self) -> str:
+        return f"Request({self.method!r}, {self.path!r}, {self.query!r}, repeatable={self.repeatable})"  # not the body: it is a row
+
     @property
     def target(self) -> str:
         """Path and query, percent-encoded, as they stand in the request line."""
         return f"{self.path}?{urlencode(self.query, quote_via=quote)}" if self.query else self.path
 
 
-@dataclass(frozen=True, slots=True)
-class Response:
+class Response(msgspec.Struct, frozen=True):
     """One HTTP answer. Headers are looked up by names in lower case."""
 
     status: int
-    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-    body: bytes = field(default=b"", repr=False)
+    headers: Mapping[str, str] = msgspec.field(default_factory=dict)
+    body: bytes = b""
+
+    def __repr__(self) -> str:
+        return f"Response({self.status})"  # neither headers nor the body
 
     def json(self) -> Any:
         """Decode the body.
@@ -74,8 +77,7 @@ class Response:
         return decode_json(self.body)
 
 
-@dataclass(frozen=True, slots=True)
-class Call(Generic[T]):
+class Call(msgspec.Struct, Generic[T], frozen=True):
     """A request and how to read its answer.
 
     Attributes:
