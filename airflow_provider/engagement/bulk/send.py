@@ -120,8 +120,9 @@ class Sender:
         try:
             await together([work(), self._keep(), self._report()])
         finally:
-            self.stopped = self.stopped or self._left
-            self._progress.finished = self.stopped is None and self._progress.low >= self._sending.plan.planned.planned
+            self._progress.finished = self._progress.low >= self._sending.plan.planned.planned
+            # The last answers may all be late ones, with no success between them; what is settled needs no further try.
+            self.stopped = None if self._progress.finished else self.stopped or self._left
             await self._save(ending=True)
 
     # --- rows --------------------------------------------------------------------------------------------------------
